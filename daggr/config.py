@@ -1,0 +1,78 @@
+"""Settings: the only reader of environment variables and defaults.
+
+A setting given as an argument wins over the environment, which wins over the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daggr.errors import ConfigError
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 7860
+DEFAULT_PORTS_TRIED = 100
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and how the server listens.
+
+    Attributes:
+        store: Folder of the artifact store.
+        host: Address to listen on.
+        port: First port to try; 0 takes any free one.
+        ports_tried: How many ports are tried from `port` on when it is taken.
+    """
+
+    store: Path
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    ports_tried: int = DEFAULT_PORTS_TRIED
+
+
+def load(
+    *,
+    store: str | os.PathLike[str] | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings from arguments, environment and defaults, in this order.
+
+    Raises:
+        ConfigError: a variable does not hold what it should.
+    """
+    env = os.environ if environ is None else environ
+    port_name, port_text = _first(env, "DAGGR_SERVER_PORT", "GRADIO_SERVER_PORT")
+    return Settings(
+        store=Path(store).expanduser() if store is not None else _store(env),
+        host=host or _first(env, "GRADIO_SERVER_NAME")[1] or DEFAULT_HOST,
+        port=port if port is not None else _whole(port_name, port_text, DEFAULT_PORT, 65535),
+        ports_tried=_whole("DAGGR_NUM_PORTS", env.get("DAGGR_NUM_PORTS", ""), DEFAULT_PORTS_TRIED, 65535),
+    )
+
+
+def _store(env: Mapping[str, str]) -> Path:
+    if given := env.get("DAGGR_STORE"):
+        return Path(given).expanduser()
+    if given := env.get("DAGGR_DB_PATH"):
+        return Path(f"{given}.store").expanduser()
+    cache = env.get("XDG_CACHE_HOME") or "~/.cache"
+    home = env.get("HF_HOME") or f"{cache}/huggingface"
+    return Path(home).expanduser() / "daggr" / "store"
+
+
+def _first(env: Mapping[str, str], *names: str) -> tuple[str, str]:
+    return next(((name, env[name]) for name in names if env.get(name)), (names[0], ""))
+
+
+def _whole(name: str, text: str, default: int, most: int) -> int:
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) > most:
+        raise ConfigError(f"{name}={text!r} is not a whole number from 0 to {most}.")
+    return int(text)

@@ -1,0 +1,261 @@
+"""Engine: the one place that runs things. Servers, the command line and scripts all come through here."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from daggr.digest import Digest, UnencodableError
+from daggr.engine.capture import captured_output
+from daggr.engine.events import Observer, StepEvent
+from daggr.engine.job import Job, carry_out
+from daggr.engine.live import Live
+from daggr.engine.lookup import Lookup
+from daggr.engine.loop import LoopThread
+from daggr.engine.plan import Find, Given, Plan, Step
+from daggr.engine.program import Program, default_value, define
+from daggr.engine.runners.base import Runner
+from daggr.engine.runners.fn import FnRunner
+from daggr.engine.runners.gradio import GradioRunner
+from daggr.engine.sheet import Sheets
+from daggr.engine.step import Executor
+from daggr.engine.workers.thread import ThreadWorker
+from daggr.errors import ConfigError, DaggrError, NodeFailedError, NotCachedError, UnknownInputError, did_you_mean
+from daggr.graph.drawing import Drawing, UiInput
+from daggr.graph.nodes.gradio import GradioSpec
+from daggr.store.artifacts import Staged
+from daggr.store.index import Txn
+from daggr.store.records import Run
+from daggr.store.store import Store
+
+CacheMode = Literal["use", "refresh", "only"]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An input that is an artifact of the store already, such as an upload."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The runs of a call, by node, and how much of them was known: `hit`, `miss` or `partial`."""
+
+    runs: Mapping[str, Run]
+    cache: Literal["hit", "miss", "partial"]
+
+
+class Engine:
+    """Runs programs against a store.
+
+    Args:
+        store: Where results live. The engine does not close it.
+        runners: By kind of node, in place of the real ones; for tests.
+    """
+
+    def __init__(self, store: Store, runners: Mapping[str, Runner] | None = None) -> None:
+        self.store = store
+        self.live = Live()
+        self._worker = ThreadWorker()
+        self._gradio = GradioRunner(self._worker)
+        self._executor = Executor(
+            store, runners or {"fn": FnRunner(self._worker), "gradio": self._gradio}, self._worker
+        )
+        self._observers: list[Observer] = [self.live]
+        self._cleanup = ExitStack()
+        self._cleanup.enter_context(captured_output())
+        self._thread = LoopThread()
+
+    # ------------------------------------------------------------ programs
+
+    def load(self, drawing: Drawing) -> Program:
+        """Make a drawing ready to run, and keep its constants and defaults."""
+        staged: list[Staged] = []
+
+        def stage(value: Any, *, is_file: bool = False) -> Digest:
+            artifacts = self.store.artifacts
+            item = artifacts.stage_file(Path(value)) if is_file and value is not None else artifacts.stage(value)
+            staged.append(item)
+            return item.digest
+
+        def stage_default(field: UiInput) -> Digest:
+            return stage(default_value(field), is_file=field.component.is_file)
+
+        program = define(drawing, stage_default)
+        for definition in program.definitions.values():
+            for constant in definition.fixed.values():
+                if not constant.volatile:
+                    stage(constant.value)
+        self._keep_new(staged)
+        return program
+
+    async def _check(self, specs: list[GradioSpec]) -> list[BaseException | None]:
+        return await asyncio.gather(*(self._gradio.check(spec) for spec in specs), return_exceptions=True)
+
+    def check_apps(self, drawing: Drawing) -> list[DaggrError]:
+        """Ask all Gradio apps of a drawing at once whether they have what its nodes call. Returns what is wrong."""
+        specs = [spec for spec in drawing.nodes.values() if isinstance(spec, GradioSpec) and spec.validate]
+        found = self._thread.submit(self._check(specs)).result()
+        for error in found:
+            if error is not None and not isinstance(error, DaggrError):
+                raise error
+        return [error for error in found if isinstance(error, DaggrError)]
+
+    def sheets(self, program: Program, owner: str) -> Sheets:
+        """The sheets of a user over a program."""
+        return Sheets(self.store, program, owner)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Watch everything that runs. Returns what ends it."""
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    def stage_inputs(self, program: Program, values: Mapping[str, Any]) -> dict[str, bytes]:
+        """Keep values for inputs, by any of their ids. Returns their digests by the inputs' own ids.
+
+        Raises:
+            UnknownInputError: an id that the graph does not have, with the closest one that it has.
+        """
+        digests: dict[str, bytes] = {}
+        staged: list[Staged] = []
+        for given, value in values.items():
+            field = program.drawing.inputs.get(given)
+            if field is None:
+                valid = list(program.drawing.inputs)
+                raise UnknownInputError(
+                    f"There is no input {given!r}. Inputs: {', '.join(valid) or 'none'}. "
+                    f"{did_you_mean(given, valid)}".rstrip()
+                )
+            if isinstance(value, Stored):
+                digests[field.id] = value.digest
+                continue
+            try:
+                staged.append(self.store.artifacts.stage(field.component.normalise(value)))
+            except UnencodableError as error:
+                raise UnknownInputError(f"Input {given!r} cannot be kept: {error.message}.") from None
+            digests[field.id] = staged[-1].digest
+        self._keep_new(staged)
+        return digests
+
+    def stage_file(self, name: str, path: Any) -> Stored:
+        """Keep a file for an input.
+
+        Raises:
+            UnknownInputError: there is no file at this path.
+        """
+        source = Path(path) if isinstance(path, (str, Path)) else None
+        if source is None or not source.is_file():
+            raise UnknownInputError(f"Input {name!r} takes the path of a file; given: {path!r}.")
+        item = self.store.artifacts.stage_file(source)
+        self._keep_new([item])
+        return Stored(item.digest)
+
+    def _keep_new(self, staged: list[Staged]) -> None:
+        """Put what the store does not have yet: most calls bring nothing new, and then nothing is written."""
+        with self.store.read() as txn:
+            new = [item for item in staged if not self.store.artifacts.has(txn, item.digest)]
+        for item in staged:
+            if item not in new:
+                self.store.artifacts.discard(item)
+        if new:
+            with self.store.write(new):
+                pass
+
+    # ------------------------------------------------------------ running
+
+    def start(
+        self, program: Program, owner: str, sheet: bytes, node: str | None, mode: Literal["to_here", "all"]
+    ) -> tuple[str, Future[DaggrError | None]]:
+        """Run a node of a sheet and what it needs, or everything that is not up to date. Returns the job's id at once.
+
+        In mode `to_here` the node itself executes even if its result is known; the nodes before it only if they have
+        no result for their inputs.
+        """
+        view = self.sheets(program, owner)
+        state = view.state(sheet)
+        nodes = frozenset(program.drawing.nodes) if node is None else program.drawing.ancestors(node)
+        force = frozenset({node}) if node is not None and mode == "to_here" else frozenset()
+        plan = Plan(program, nodes, Given(state.inputs), force)
+        with self._by_lookup(state.heads) as find:
+            plan.resolve(find)
+
+        def keep(txn: Txn, step: Step, run: Run) -> None:
+            view.adopt(txn, sheet, step.node, run, step.parents)
+
+        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(state.heads), sheet, keep)
+        return job.id, self._thread.submit(carry_out(job, self._executor, self._tell))
+
+    def call(
+        self,
+        program: Program,
+        owner: str,
+        inputs: Mapping[str, bytes],
+        nodes: frozenset[str],
+        cache: CacheMode = "use",
+    ) -> Future[Answer]:
+        """The results of some nodes for some inputs; what is not known is executed.
+
+        When everything is known the future is done already: neither the engine's loop nor a runner is entered.
+
+        Raises:
+            NodeFailedError, RemoteError: (from the future) a node failed.
+            NotCachedError: `cache` is `only`, and a result is not known.
+            ConfigError: `cache` is no mode that this version has.
+        """
+        if cache not in ("use", "refresh", "only"):
+            raise ConfigError(f"cache={cache!r} is none of 'use', 'refresh', 'only'.")
+        plan = Plan(program, nodes, Given({**program.defaults, **inputs}), nodes if cache == "refresh" else frozenset())
+        with self._by_action() as find:
+            known = len(plan.resolve(find))
+        if plan.complete:
+            answer: Future[Answer] = Future()
+            answer.set_result(_answer(plan, known))
+            return answer
+        if cache == "only":
+            missing = next(step.node for step in plan.steps.values() if step.run is None)
+            raise NotCachedError(f"There is no cached result of {missing!r} for these inputs.")
+        job = Job(uuid.uuid4().hex, program, plan, owner, self._by_action)
+        return self._thread.submit(self._complete(job, known))
+
+    async def _complete(self, job: Job, known: int) -> Answer:
+        failure = await carry_out(job, self._executor, self._tell)
+        if failure is not None:
+            raise failure
+        blocked = next((step for step in job.plan.steps.values() if step.run is None), None)
+        if blocked is not None:
+            raise NodeFailedError(f"{blocked.node!r} did not run: {blocked.reason}.", node=blocked.node)
+        return _answer(job.plan, known)
+
+    @contextmanager
+    def _by_action(self) -> Iterator[Find]:
+        with self.store.read() as txn:
+            yield Lookup(txn, self.store.artifacts).by_action
+
+    @contextmanager
+    def _by_lookup(self, heads: Mapping[str, Run]) -> Iterator[Find]:
+        with self.store.read() as txn:
+            yield Lookup(txn, self.store.artifacts, heads).by_lookup
+
+    def _tell(self, event: StepEvent) -> None:
+        for observer in list(self._observers):
+            observer(event)
+
+    def close(self) -> None:
+        """Stop what runs and let go of threads and connections."""
+        self._thread.submit(self._gradio.close()).result(timeout=5)
+        self._thread.close()
+        self._worker.close()
+        self._executor.close()
+        self._cleanup.close()
+
+
+def _answer(plan: Plan, known: int) -> Answer:
+    found = {step.node: step.run for step in plan.steps.values() if step.run is not None}
+    return Answer(found, "hit" if known == len(found) else "partial" if known else "miss")

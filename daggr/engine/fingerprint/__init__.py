@@ -1,0 +1,1 @@
+"""What a node's definition is: leaf maps, and the fingerprints that are their hashes."""

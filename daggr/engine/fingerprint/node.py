@@ -1,0 +1,61 @@
+"""The definition of a node: its kind, what it calls, its hooks and its output ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daggr.digest import Digest, encode
+from daggr.engine.fingerprint.leaves import LeafMap
+from daggr.engine.fingerprint.python import add_python
+from daggr.errors import GraphError
+from daggr.graph.component import Component
+from daggr.graph.nodes.base import NodeSpec
+from daggr.graph.nodes.fn import FnSpec
+from daggr.graph.nodes.gradio import GradioSpec
+
+_SHAPING = ("format", "image_mode", "precision", "type", "multiselect", "file_count")
+"""Component arguments that shape the values which pass through."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A definition's identity, the leaf map it is the hash of, and why results are not cached, if they are not."""
+
+    digest: Digest
+    leaves: Mapping[str, Digest]
+    uncached: str
+
+
+def node_fingerprint(spec: NodeSpec) -> Fingerprint:
+    """The fingerprint of a node. Its name, labels and places are not part of it."""
+    leaves = LeafMap()
+    leaves.add("kind", spec.kind.encode())
+    match spec:
+        case FnSpec():
+            add_python(leaves, "fn", spec.fn)
+        case GradioSpec():
+            leaves.add_value("app", spec.source)
+            leaves.add_value("endpoint", spec.api_name)
+        case _:
+            raise GraphError(f"daggr cannot run nodes of the kind {spec.kind!r}.", where=spec.where)
+    for hook in ("preprocess", "postprocess"):
+        if (function := getattr(spec, hook)) is not None:
+            add_python(leaves, hook, function)
+    for index, (port, component) in enumerate(spec.outputs.items()):
+        leaves.add(f"output {port}", encode((index, port, _shape(component))))
+    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached)
+
+
+def provider_fingerprint(provider: object) -> Fingerprint:
+    """The fingerprint of a callable that is sampled for an input."""
+    leaves = LeafMap()
+    add_python(leaves, "provider", provider)
+    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached)
+
+
+def _shape(component: Component | None) -> tuple[object, ...] | None:
+    if component is None:
+        return None
+    arguments = [(name, component.config[name]) for name in _SHAPING if name in component.config]
+    return (component.type, *((name, value) for name, value in arguments if isinstance(value, (str, int, bool))))

@@ -1,0 +1,107 @@
+"""One job: a plan carried out, step by step, as results come in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from daggr.engine.events import (
+    JobEnded,
+    Observer,
+    StepEvent,
+    StepFailed,
+    StepFinished,
+    StepLogged,
+    StepProgressed,
+    StepQueued,
+    StepSkipped,
+    StepStarted,
+)
+from daggr.engine.plan import Find, Plan, Step
+from daggr.engine.program import Program
+from daggr.engine.step import Executor, Order
+from daggr.errors import DaggrError
+from daggr.store.index import Txn
+from daggr.store.records import Run
+
+Keep = Callable[[Txn, Step, Run], None]
+"""Records what else changes with a step's result, in the transaction that records the run."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is carried out, for whom; `lookup` opens a look at the store. `sheet` is empty when no sheet shows it."""
+
+    id: str
+    program: Program
+    plan: Plan
+    owner: str
+    lookup: Callable[[], AbstractContextManager[Find]]
+    sheet: bytes = b""
+    keep: Keep = lambda txn, step, run: None
+
+
+async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrError | None:
+    """Execute the steps of a plan, independent ones at once. Returns the first failure, when all has come to an end."""
+    running: dict[asyncio.Task[Run], Step] = {}
+    first: DaggrError | None = None
+
+    def start_ready() -> None:
+        for step in job.plan.ready():
+            step.state = "running"
+            observe(StepQueued(job.id, job.sheet, step.node))
+            order = _order(job, step, observe)
+            running[asyncio.create_task(executor.execute(job.program, step, order))] = step
+
+    start_ready()
+    try:
+        while running:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                step = running.pop(task)
+                try:
+                    run = task.result()
+                except DaggrError as error:
+                    first = first or error
+                    _fail(job, step, error, observe)
+                else:
+                    _finish(job, step, run, observe)
+            start_ready()
+    finally:
+        for task in running:
+            task.cancel()
+        observe(JobEnded(job.id, job.sheet, ""))
+    return first
+
+
+def _finish(job: Job, step: Step, run: Run, observe: Observer) -> None:
+    with job.lookup() as find:
+        hits = job.plan.advance(step.node, run, find)
+    observe(StepFinished(job.id, job.sheet, step.node, run, hit=False))
+    for known in hits:
+        if known.run is not None:
+            observe(StepFinished(job.id, job.sheet, known.node, known.run, hit=True))
+
+
+def _fail(job: Job, step: Step, error: DaggrError, observe: Observer) -> None:
+    blocked = job.plan.block(step.node, error.message)
+    observe(StepFailed(job.id, job.sheet, step.node, error))
+    for other in blocked:
+        observe(StepSkipped(job.id, job.sheet, other.node, other.reason))
+
+
+def _order(job: Job, step: Step, observe: Observer) -> Order:
+    loop = asyncio.get_running_loop()
+
+    def tell(kind: type[StepEvent], *values: object) -> None:  # user code tells from its own thread
+        loop.call_soon_threadsafe(observe, kind(job.id, job.sheet, step.node, *values))
+
+    return Order(
+        owner=job.owner,
+        log=lambda text: tell(StepLogged, text),
+        progress=lambda fraction, text: tell(StepProgressed, fraction, text),
+        started=lambda at: tell(StepStarted, at),
+        keep=lambda txn, run: job.keep(txn, step, run),
+    )

@@ -1,0 +1,138 @@
+"""Plan: which nodes must run, which are known, and which cannot run. Pure: it asks what is known, and decides.
+
+A step's keys need the digests of the steps before it, so a plan is refined as results come in: `Plan.advance` takes a
+finished run and resolves what waited for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from daggr.engine.bindings import bind
+from daggr.engine.keys import Identity, identity_of
+from daggr.engine.program import Program
+from daggr.store.records import Binding, Run
+
+StepState = Literal["waiting", "hit", "ready", "running", "done", "blocked"]
+Find = Callable[[str, Identity, bool], "Run | None"]
+"""Looks a known run up: (node, what it is asked for, whether all sampled values are drawn)."""
+
+
+@dataclass
+class Step:
+    """A node in a plan. `bindings` and `identity` are known once it is resolved."""
+
+    node: str
+    state: StepState = "waiting"
+    bindings: tuple[Binding, ...] = ()
+    run: Run | None = None
+    reason: str = ""
+
+    parents: dict[str, bytes] = field(default_factory=dict)
+    """The runs that feed it, by edge id."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The digests that a plan begins with: of the inputs by input id, and of samples by (node, port)."""
+
+    inputs: Mapping[str, bytes]
+    samples: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
+
+
+class Plan:
+    """Steps for a set of nodes, in topological order.
+
+    Args:
+        program: What is planned.
+        nodes: The nodes; those outside are never run, and must be among `known` if something needs them.
+        given: The digests to begin with.
+        force: Nodes that execute even when their result is known.
+        known: Runs that stand for nodes outside of `nodes`.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        nodes: Iterable[str],
+        given: Given,
+        force: frozenset[str] = frozenset(),
+        known: Mapping[str, Run] | None = None,
+    ) -> None:
+        self._program = program
+        self._given = given
+        self._force = force
+        self._known = known or {}
+        wanted = set(nodes)
+        self.steps = {name: Step(name) for name in program.drawing.nodes if name in wanted}
+
+    def resolve(self, find: Find) -> list[Step]:
+        """Look up whatever can be looked up now. Returns the steps that turned out to be hits."""
+        waited = [step for step in self.steps.values() if step.state == "waiting"]
+        for step in waited:
+            self._resolve(step, find)
+        return [step for step in waited if step.state == "hit"]
+
+    # ------------------------------------------------------------ reading
+
+    def ready(self) -> list[Step]:
+        """The steps that can be executed now."""
+        return [step for step in self.steps.values() if step.state == "ready"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step has its run."""
+        return all(step.run is not None for step in self.steps.values())
+
+    def identity(self, step: Step) -> Identity:
+        """What the step is looked up by."""
+        return identity_of(self._program.definitions[step.node].fingerprint.digest, step.bindings)
+
+    # ------------------------------------------------------------ going on
+
+    def advance(self, node: str, run: Run, find: Find) -> list[Step]:
+        """Take the run of an executed step. Returns the steps that turned out to be hits."""
+        step = self.steps[node]
+        step.run, step.state = run, "done"
+        return self.resolve(find)
+
+    def block(self, node: str, reason: str) -> list[Step]:
+        """Give up on a step that failed. Returns the steps that can no longer run because of it."""
+        self.steps[node].state, self.steps[node].reason = "blocked", reason
+        waited = [step for step in self.steps.values() if step.state == "waiting"]
+        for step in waited:
+            self._resolve(step, _nothing)
+        return [step for step in waited if step.state == "blocked"]
+
+    def _resolve(self, step: Step, find: Find) -> None:
+        bound = bind(self._program, step.node, self._given.inputs, self._run_of, self._given.samples)
+        if bound.missing:
+            self._wait(step, *bound.missing[0])
+            return
+        step.bindings, step.parents = tuple(bound.bindings), bound.parents
+        if step.node not in self._force:
+            drawn = all(binding.digest for binding in step.bindings)
+            run = find(step.node, self.identity(step), drawn)
+            if run is not None:
+                step.run, step.state = run, "hit"
+                return
+        step.state = "ready"
+
+    def _run_of(self, node: str) -> Run | None:
+        step = self.steps.get(node)
+        return step.run if step is not None else self._known.get(node)
+
+    def _wait(self, step: Step, parent: str, port: str) -> None:
+        before = self.steps.get(parent)
+        if before is None:
+            step.state, step.reason = "blocked", f"run {parent!r} first"
+        elif before.run is not None:
+            step.state, step.reason = "blocked", f"{parent!r} gave no {port!r}"
+        elif before.state == "blocked":
+            step.state, step.reason = "blocked", f"{parent!r} has no result"
+
+
+def _nothing(node: str, identity: Identity, drawn: bool) -> Run | None:
+    return None

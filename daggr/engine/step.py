@@ -1,0 +1,201 @@
+"""One step: load what it is given, run it, keep what it gave, record it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from daggr.digest import UnencodableError, digest
+from daggr.engine.keys import identity_of
+from daggr.engine.outputs import Taken, take
+from daggr.engine.plan import Step
+from daggr.engine.program import Definition, Program
+from daggr.engine.runners.base import Call, Returned, Runner, failed
+from daggr.engine.scheduler import Slots
+from daggr.engine.workers.thread import ThreadWorker
+from daggr.errors import DaggrError, NodeFailedError
+from daggr.graph.port import SampledSource
+from daggr.store import runs
+from daggr.store.artifacts import Staged
+from daggr.store.index import Txn
+from daggr.store.records import Binding, Run, new_id
+from daggr.store.store import Store
+
+T = TypeVar("T")
+LOG_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Order:
+    """For whom and how a step is executed.
+
+    Attributes:
+        owner: The user.
+        log: Takes printed text.
+        progress: Takes a fraction and a few words.
+        started: Called when the step has its slot.
+        keep: Called within the transaction that records the run; what else must change with it.
+    """
+
+    owner: str
+    log: Callable[[str], None]
+    progress: Callable[[float | None, str], None]
+    started: Callable[[float], None]
+    keep: Callable[[Txn, Run], None]
+
+
+class Executor:
+    """Executes steps."""
+
+    def __init__(self, store: Store, runners: Mapping[str, Runner], worker: ThreadWorker) -> None:
+        self._store = store
+        self._runners = runners
+        self._worker = worker
+        self._slots = Slots()
+        self._io = ThreadPoolExecutor(4, thread_name_prefix="daggr-io")
+
+    async def execute(self, program: Program, step: Step, order: Order) -> Run:
+        """Execute a step and record the run, failed or not.
+
+        Raises:
+            NodeFailedError, RemoteError: it failed; a failed run has been recorded.
+        """
+        definition = program.definitions[step.node]
+        with self._store.scratch() as folder:
+            async with self._slots.hold(definition.spec, order.owner):
+                attempt = _Attempt(program, definition, order)
+                order.started(attempt.started)
+                try:
+                    await self._draw(attempt, step)
+                    inputs = await self._in_io(lambda: self._load(attempt, folder))
+                    call = Call(definition.spec, inputs, folder, attempt.write_log, order.progress)
+                    returned = await self._runners[definition.spec.kind].run(call)
+                    taken = await self._in_io(lambda: self._take(attempt, returned, folder))
+                except Exception as error:
+                    failure = error if isinstance(error, DaggrError) else failed(definition.spec, error)
+                    await self._in_io(lambda: self._record_failure(attempt, str(failure)))
+                    raise failure from error
+                return await self._in_io(lambda: self._record(attempt, returned, taken))
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._io.shutdown(wait=True, cancel_futures=True)
+
+    async def _in_io(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._io, work)
+
+    async def _draw(self, attempt: _Attempt, step: Step) -> None:
+        """Sample the callables that have not been drawn yet."""
+        for binding in step.bindings:
+            if binding.source != "sampled" or binding.digest:
+                attempt.bindings.append(binding)
+                continue
+            source = attempt.definition.spec.inputs[binding.port]
+            if not isinstance(source, SampledSource):
+                raise AssertionError(f"{binding.port} is not sampled")
+            value = await self._worker.submit(lambda source=source: _sample(attempt, source), attempt.write_log)  # type: ignore[misc]
+            attempt.sample(self._store, binding, value)
+
+    def _load(self, attempt: _Attempt, folder: Path) -> dict[str, Any]:
+        inputs: dict[str, Any] = {}
+        with self._store.read() as txn:
+            for binding in attempt.bindings:
+                constant = attempt.definition.fixed.get(binding.port)
+                if binding.port in attempt.samples:
+                    inputs[binding.port] = attempt.samples[binding.port]
+                elif constant is not None and constant.volatile:
+                    inputs[binding.port] = constant.value
+                else:
+                    inputs[binding.port] = self._store.artifacts.load(txn, binding.digest, folder)
+        return inputs
+
+    def _take(self, attempt: _Attempt, returned: Returned, folder: Path) -> Taken:
+        return take(self._store.artifacts, attempt.definition.spec, returned, attempt.id, folder)
+
+    def _record(self, attempt: _Attempt, returned: Returned, taken: Taken) -> Run:
+        run = attempt.run("done", taken, notes=returned.notes)
+        with self._store.write([*attempt.staged, *taken.staged]) as txn:
+            runs.put(txn, run, attempt.definition.fingerprint.leaves)
+            attempt.order.keep(txn, run)
+        return run
+
+    def _record_failure(self, attempt: _Attempt, reason: str) -> None:
+        run = attempt.run("failed", Taken((), (), ""), error=reason)
+        with self._store.write(attempt.staged) as txn:
+            runs.put(txn, run, attempt.definition.fingerprint.leaves)
+
+
+class _Attempt:
+    """What is known of an execution so far."""
+
+    def __init__(self, program: Program, definition: Definition, order: Order) -> None:
+        self.id = new_id()
+        self.program = program
+        self.definition = definition
+        self.order = order
+        self.started = time.time()
+        self.bindings: list[Binding] = []
+        self.samples: dict[str, Any] = {}
+        self.staged: list[Staged] = []
+        self._clock = time.perf_counter()
+        self._log: list[str] = []
+        self._logged = 0
+
+    def write_log(self, text: str) -> None:
+        if self._logged < LOG_LIMIT:
+            text = text[: LOG_LIMIT - self._logged]
+            self._log.append(text)
+            self._logged += len(text)
+            self.order.log(text)
+
+    def sample(self, store: Store, binding: Binding, value: Any) -> None:
+        """Take a drawn value as the input it is."""
+        try:
+            staged = store.artifacts.stage(value)
+            identity = staged.digest
+            self.staged.append(staged)
+        except UnencodableError:
+            identity = digest("volatile", self.id, binding.port.encode())
+        self.samples[binding.port] = value
+        self.bindings.append(Binding(binding.port, identity, "sampled", provider=binding.provider))
+
+    def run(self, status: Any, taken: Taken, error: str = "", notes: tuple[str, ...] = ()) -> Run:
+        spec = self.definition.spec
+        identity = identity_of(self.definition.fingerprint.digest, self.bindings)
+        return Run(
+            id=self.id,
+            graph=self.program.graph,
+            node=spec.name,
+            kind=spec.kind,
+            owner=self.order.owner,
+            scope="",
+            fingerprint=identity.fingerprint,
+            key=identity.action,
+            lookup=identity.lookup,
+            inputs=tuple(self.bindings),
+            outputs=taken.outputs,
+            status=status,
+            started=self.started,
+            seconds=time.perf_counter() - self._clock,
+            error=error,
+            log="".join(self._log),
+            uncached=self.definition.fingerprint.uncached or taken.uncached,
+            notes=notes,
+        )
+
+
+def _sample(attempt: _Attempt, source: SampledSource) -> Any:
+    try:
+        return source.provider()
+    except Exception as error:
+        spec = attempt.definition.spec
+        raise NodeFailedError(
+            f"{source.name}, which {spec.name!r} samples, failed: {type(error).__name__}: {error}",
+            where=spec.where,
+            node=spec.name,
+        ) from error

@@ -1,0 +1,184 @@
+"""What all nodes have in common.
+
+A `Node` is the face that scripts see. Since any string is a legal port name, it keeps no public attributes of its own
+but `name`, `ports` and `test`; everything else it knows is in its `NodeSpec`, which `spec_of` hands to the engine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from daggr import runtime
+from daggr.errors import GraphError, UnknownPortError, did_you_mean
+from daggr.graph.component import Component, is_component, read_component
+from daggr.graph.port import EdgeSource, FixedSource, Port, SampledSource, Source, UiSource
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_serial = itertools.count()
+
+Kind = Literal["fn", "gradio"]
+"""The kinds of nodes there are."""
+
+
+@dataclass
+class NodeSpec:
+    """A node as the user drew it.
+
+    Attributes:
+        name: Unique within a graph; the API and the canvas use it.
+        inputs: Where each input port's value comes from, in the order given.
+        outputs: The component that shows each output port, or None.
+        where: The line of the script that made the node, such as `app.py:14`.
+        serial: Counts up with every node made; orders nodes of equal default names.
+        default_name: True while the name is the one daggr chose.
+    """
+
+    kind: ClassVar[Kind]
+
+    name: str
+    inputs: dict[str, Source]
+    outputs: dict[str, Component | None]
+    preprocess: Callable[[dict[str, Any]], Any] | None = None
+    postprocess: Callable[..., Any] | None = None
+    where: str | None = None
+    serial: int = field(default_factory=lambda: next(_serial))
+    default_name: bool = False
+
+    @property
+    def subtitle(self) -> str:
+        """What the node calls, for its card."""
+        return ""
+
+    @property
+    def link(self) -> str | None:
+        """Where the thing it calls can be seen, if on the web."""
+        return None
+
+
+class Node:
+    """A step of a workflow. Its ports are attributes: `node.image` is the output port `image`.
+
+    `node.name` can be set. `node.ports["16bit"]` reaches ports whose name is no Python name.
+    """
+
+    _spec: NodeSpec
+
+    @property
+    def name(self) -> str:
+        """The node's name, unique within its graph."""
+        return self._spec.name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        if not isinstance(value, str) or not value.strip():
+            raise GraphError(f"A node's name is a text that is not empty; given: {value!r}.", where=self._spec.where)
+        self._spec.name = value
+        self._spec.default_name = False
+
+    @property
+    def ports(self) -> dict[str, Port]:
+        """All ports by name, outputs first."""
+        spec = self._spec
+        return {name: Port(self, name) for name in (*spec.outputs, *spec.inputs)}
+
+    def test(self, **inputs: Any) -> dict[str, Any]:
+        """Run this node alone, uncached, and return `{port: value}`; files as paths.
+
+        Inputs not given take their fixed value, are sampled, or take the component's example value.
+
+        Raises:
+            UnknownInputError: an input that the node does not have.
+            NodeFailedError, RemoteError: the node failed.
+        """
+        return runtime.current().test(self, inputs)
+
+    def __getattr__(self, name: str) -> Port:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        spec = self._spec
+        if name in spec.outputs or name in spec.inputs:
+            return Port(self, name)
+        outputs = list(spec.outputs)
+        raise UnknownPortError(
+            f"Output port {name!r} not found on node {spec.name!r}. "
+            f"Available outputs: {', '.join(outputs) or 'none'}. {did_you_mean(name, outputs)}".rstrip(),
+            where=caller(),
+        )
+
+    def __dir__(self) -> list[str]:
+        return ["name", "ports", "test", *self.ports]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+def spec_of(node: Node) -> NodeSpec:
+    """What the user said of a node."""
+    return node._spec
+
+
+def caller() -> str | None:
+    """The line outside of daggr that is being executed, such as `app.py:14`."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not os.path.abspath(name).startswith(_PACKAGE + os.sep):
+            return f"{os.path.basename(name)}:{frame.f_lineno}"
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return None
+
+
+def read_source(value: Any) -> Source:
+    """Where an input's value comes from, told from what the script gave."""
+    if isinstance(value, Port):
+        return EdgeSource(value)
+    if isinstance(value, Node):
+        outputs = list(spec_of(value).outputs)
+        raise GraphError(
+            f"A node was given as an input: {value!r}. Give one of its output ports: "
+            + ", ".join(f"{value.name}.{name}" for name in outputs)
+        )
+    if is_component(value):
+        return UiSource(read_component(value))
+    if callable(value) and not isinstance(value, type):
+        return SampledSource(value)
+    return FixedSource(value)
+
+
+def read_outputs(outputs: Mapping[str, Any] | None, where: str | None) -> dict[str, Component | None]:
+    """The output ports with the components that show them; without any, one hidden port `output`.
+
+    Raises:
+        GraphError: an output is neither a component nor None.
+    """
+    read: dict[str, Component | None] = {}
+    for name, value in (outputs if outputs is not None else {"output": None}).items():
+        if value is not None and not is_component(value):
+            raise GraphError(
+                f"Output {name!r} is given {value!r}; an output is a Gradio component (shown on the card) or None "
+                "(hidden, still connectable).",
+                where=where,
+            )
+        read[name] = None if value is None else read_component(value)
+    return read
+
+
+def warn_file_types(spec: NodeSpec) -> list[str]:
+    """Sentences about `type=` on file components, which daggr ignores: files travel as paths."""
+    found = [(port, source.component) for port, source in spec.inputs.items() if isinstance(source, UiSource)]
+    found += [(port, component) for port, component in spec.outputs.items() if component is not None]
+    ignored = [
+        f"{port}: type={component.config['type']!r}"
+        for port, component in found
+        if component.is_file and getattr(component.source, "_constructor_args", None)
+        for given in [component.source._constructor_args[0].get("type")]
+        if given not in (None, "filepath")
+    ]
+    return [f"Files travel as path strings; ignored on node {spec.name!r}: {', '.join(ignored)}"] if ignored else []

@@ -1,0 +1,1 @@
+"""One wire contract: the REST API, the event stream, files and the page."""

@@ -1,0 +1,77 @@
+"""Sheets: their inputs, runs, and which results they show."""
+
+from __future__ import annotations
+
+from litestar import get, patch, post
+from litestar.handlers import HTTPRouteHandler
+
+from daggr.server.messages import (
+    Accepted,
+    HeadSelect,
+    HistoryEntryView,
+    HistoryView,
+    InputsEdit,
+    RunAccepted,
+    RunRequest,
+    SheetList,
+    SheetSummary,
+    SheetView,
+)
+from daggr.server.served import Served
+
+
+def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
+    """`/api/sheets…`."""
+
+    @get("/api/sheets", sync_to_thread=False)
+    def list_sheets() -> SheetList:
+        """The user's sheets, oldest first."""
+        found = served.sheets.all()
+        return SheetList([SheetSummary(s.id.hex(), s.name, s.created, s.updated) for s in found], served.user)
+
+    @get("/api/sheets/{sheet:str}", sync_to_thread=False)
+    def get_sheet(sheet: str) -> SheetView:
+        """A sheet: inputs, results, what is fresh."""
+        return served.feed(sheet).look()
+
+    @patch("/api/sheets/{sheet:str}/inputs", status_code=200)
+    async def edit_inputs(sheet: str, data: InputsEdit) -> Accepted:
+        """Set inputs. Known results for them appear at once; nothing runs."""
+        feed = served.feed(sheet)
+        served.sheets.set_inputs(served.sheet(sheet), served.inputs(data.inputs))
+        return feed.refresh(data.tab)
+
+    @patch("/api/sheets/{sheet:str}/heads", status_code=200)
+    async def select_head(sheet: str, data: HeadSelect) -> Accepted:
+        """Show an earlier result of a node, with the inputs that made it."""
+        feed = served.feed(sheet)
+        served.sheets.select(served.sheet(sheet), served.node(data.node), data.index)
+        return feed.refresh(data.tab)
+
+    @post("/api/sheets/{sheet:str}/runs", status_code=200)
+    async def start_run(sheet: str, data: RunRequest) -> RunAccepted:
+        """Run a node and what it needs, or everything that is not up to date. Answers at once; events tell the rest."""
+        feed = served.feed(sheet)
+        node = served.node(data.node) if data.node is not None else None
+        job, _ = served.engine.start(served.program, served.user, served.sheet(sheet), node, data.mode)
+        accepted = feed.refresh(data.tab)
+        return RunAccepted(job, accepted.version, accepted.seq)
+
+    @get("/api/sheets/{sheet:str}/nodes/{node:str}/history", sync_to_thread=False)
+    def history(sheet: str, node: str) -> HistoryView:
+        """All results of a node, oldest first."""
+        found = served.sheets.history(served.sheet(sheet), served.node(node))
+        with served.engine.store.read() as txn:
+            entries = [
+                HistoryEntryView(
+                    index,
+                    run.id.hex(),
+                    run.started,
+                    run.seconds,
+                    {output.port: served.values.read(txn, output.digest) for output in run.outputs},
+                )
+                for index, (_, run) in enumerate(found, 1)
+            ]
+        return HistoryView(node, entries)
+
+    return [list_sheets, get_sheet, edit_inputs, select_head, start_run, history]

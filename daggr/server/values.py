@@ -1,0 +1,115 @@
+"""Values on the wire: what a digest stands for, and ids of artifacts that nobody can guess or name for others."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import math
+import mimetypes
+from typing import Any
+from urllib.parse import quote
+
+from daggr.errors import UnknownInputError
+from daggr.graph.component import Component
+from daggr.server.messages import FileValue, JsonValue, OpaqueValue, Value
+from daggr.store.artifacts import StoredFile
+from daggr.store.index import Txn
+from daggr.store.store import Store
+
+_MAC = 16
+_EXACT = 2**53
+
+
+class Values:
+    """Translates between digests and the wire, for one user."""
+
+    def __init__(self, store: Store, user: str) -> None:
+        self._artifacts = store.artifacts
+        self._scratch = store.root
+        self._key = hmac.digest(store.secret(), user.encode(), "sha256")
+
+    def artifact_id(self, digest: bytes) -> str:
+        """The name of an artifact on the wire: its digest, signed for this user."""
+        return (digest + self._mac(digest)).hex()
+
+    def digest_of(self, artifact_id: object) -> bytes | None:
+        """The digest that an id names, or None if it was not made for this user."""
+        try:
+            data = bytes.fromhex(artifact_id) if isinstance(artifact_id, str) else b""
+        except ValueError:
+            return None
+        digest, mac = data[:-_MAC], data[-_MAC:]
+        return digest if len(digest) == 32 and hmac.compare_digest(mac, self._mac(digest)) else None
+
+    def file_value(self, digest: bytes, file: StoredFile) -> FileValue:
+        """A file as the page and API clients see it."""
+        artifact = self.artifact_id(digest)
+        url = f"/file/{artifact}/{quote(file.name)}"
+        return FileValue(artifact, file.name, url, mime_of(file.name), file.size)
+
+    def read(self, txn: Txn, digest: bytes) -> Value:
+        """What a digest stands for."""
+        if (file := self._artifacts.file(txn, digest)) is not None:
+            return self.file_value(digest, file)
+        if (kept := self._artifacts.volatile(digest)) is not None:
+            return OpaqueValue(f"{type(kept[0]).__name__}, kept in memory")
+        if not self._artifacts.has(txn, digest):
+            return OpaqueValue("no longer kept")
+        return JsonValue(to_json(self._artifacts.load(txn, digest, self._scratch)))
+
+    def plain(self, txn: Txn, digest: bytes) -> Any:
+        """The same for API clients: JSON, a file as its URL."""
+        value = self.read(txn, digest)
+        match value:
+            case FileValue():
+                return value.url
+            case OpaqueValue():
+                return f"<{value.text}>"
+            case JsonValue():
+                return value.value
+
+    def _mac(self, digest: bytes) -> bytes:
+        return hmac.digest(self._key, digest, "sha256")[:_MAC]
+
+
+def reference(values: Values, component: Component, input_id: str, given: Any) -> bytes | None:
+    """The digest of an uploaded file that is given to a file input; None stands for no file.
+
+    Raises:
+        UnknownInputError: it is no upload of this user. Paths and URLs never become files.
+    """
+    if given is None or not component.is_file:
+        return None
+    digest = values.digest_of(given.get("artifact")) if isinstance(given, dict) else None
+    if digest is None:
+        raise UnknownInputError(
+            f"Input {input_id!r} takes a file; given: {str(given)[:80]!r}.",
+            'Upload it with PUT /api/uploads?name=… and give {"artifact": id} of the answer.',
+        )
+    return digest
+
+
+def to_json(value: Any) -> Any:
+    """The nearest JSON of a value: tuples and sets as lists, bytes as base64, NaN as null, huge numbers as text."""
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if abs(value) < _EXACT else str(value)
+        case float():
+            return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+        case bytes() | bytearray():
+            return base64.b64encode(value).decode()
+        case dict():
+            return {key if isinstance(key, str) else str(key): to_json(item) for key, item in value.items()}
+        case list() | tuple():
+            return [to_json(item) for item in value]
+        case set() | frozenset():
+            return [to_json(item) for item in sorted(value, key=repr)]
+        case _:
+            return str(value)
+
+
+def mime_of(name: str) -> str:
+    """The media type of a file name."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"

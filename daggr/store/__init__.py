@@ -1,0 +1,1 @@
+"""Where results live: content-addressed artifacts, runs, and sheets. Knows no node."""

@@ -1,0 +1,199 @@
+"""The composition root: settings → store → engine → server. Everything is put together here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from daggr import config
+from daggr.engine.engine import Answer, Engine
+from daggr.engine.program import Program
+from daggr.errors import ConfigError, EndpointError, did_you_mean
+from daggr.graph.graph import Graph
+from daggr.graph.nodes.base import Node, spec_of
+from daggr.server.app import make_app
+from daggr.server.guard import LOOPBACK
+from daggr.store.store import Store
+
+LOCAL_USER = "local"
+Say = Callable[[str], None]
+
+
+class Runtime:
+    """Does what graphs and nodes ask for, in this process. `overrides` win over what scripts say."""
+
+    def __init__(self, overrides: Mapping[str, Any] | None = None, say: Say | None = None) -> None:
+        self._overrides = {name: value for name, value in (overrides or {}).items() if value is not None}
+        self._say = say or _say
+
+    def launch(self, graph: Graph, options: Mapping[str, Any]) -> None:
+        """Serve a graph until interrupted."""
+        chosen = _launch_options({**options, **self._overrides})
+        settings = config.load(store=chosen.get("store"), host=chosen.get("host"), port=chosen.get("port"))
+        if settings.host not in LOOPBACK:
+            raise ConfigError(
+                f"daggr cannot listen on {settings.host!r} yet: it has no access control so far, so anybody who can "
+                "reach the port could run the workflow.",
+                "Listen on 127.0.0.1 and use a tunnel, such as `ssh -L`.",
+            )
+        with _engine(graph, settings) as (engine, program):
+            for error in engine.check_apps(program.drawing):
+                if isinstance(error, EndpointError):
+                    raise error
+                self._say(f"Warning: {error}")
+            _serve(engine, program, settings, self._say, open_browser=bool(chosen.get("open_browser", False)))
+
+    def run(self, graph: Graph, inputs: Mapping[str, Any], cache: str) -> dict[str, dict[str, Any]]:
+        """Run all subgraphs of a graph; the outputs of its output nodes."""
+        with _engine(graph, config.load(store=self._overrides.get("store"))) as (engine, program):
+            digests = _stage(engine, program, inputs)
+            answer = engine.call(program, LOCAL_USER, digests, frozenset(program.drawing.nodes), cache).result()  # type: ignore[arg-type]
+            return _values(engine, program, answer)
+
+    def test(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one node alone. Not built yet."""
+        raise ConfigError(
+            f"{node.name}.test() is not built yet in this version of daggr.",
+            "Make a Graph of the node and call graph.run().",
+            spec_of(node).where,
+        )
+
+
+@contextmanager
+def _engine(graph: Graph, settings: config.Settings) -> Iterator[tuple[Engine, Program]]:
+    drawing = graph.drawing()
+    with Store(settings.store if graph.persist_key else None) as store:
+        engine = Engine(store)
+        try:
+            yield engine, engine.load(drawing)
+        finally:
+            engine.close()
+
+
+# ---------------------------------------------------------------- serving
+
+_OPTIONS = ("host", "port", "open_browser", "store")
+_NOT_YET = ("share", "auth", "theme", "allowed_hosts", "api_server", "access_log")
+
+
+def _launch_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in given.items():
+        if name in _NOT_YET and value:
+            raise ConfigError(f"launch({name}=…) is not built yet in this version of daggr.", "Leave it out.")
+        if name not in (*_OPTIONS, *_NOT_YET):
+            raise ConfigError(
+                f"launch() has no option {name!r}. Options: {', '.join(_OPTIONS)}.", did_you_mean(name, _OPTIONS)
+            )
+    return {name: value for name, value in given.items() if name in _OPTIONS}
+
+
+def _serve(engine: Engine, program: Program, settings: config.Settings, say: Say, *, open_browser: bool) -> None:
+    listening = _listen(settings, say)
+    host, port = listening.getsockname()[:2]
+    url = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
+    server = _Server(
+        uvicorn.Config(
+            make_app(engine, program, LOCAL_USER, _theme_css()),
+            log_level="warning",
+            proxy_headers=False,
+            timeout_graceful_shutdown=2,
+            lifespan="on",
+        ),
+        lambda: _announce(url, say, open_browser=open_browser),
+    )
+    server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers, and ends without a trace on Ctrl-C."""
+
+    def __init__(self, settings: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(settings)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            super().run(sockets)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return
+
+
+def _announce(url: str, say: Say, *, open_browser: bool) -> None:
+    say(f"Running on {url}")
+    if open_browser:
+        webbrowser.open(url)
+
+
+def _listen(settings: config.Settings, say: Say) -> socket.socket:
+    """A socket on the first free port from the one asked for."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    tried = range(settings.port, min(settings.port + max(settings.ports_tried, 1), 65536)) if settings.port else [0]
+    for port in tried:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":  # there it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((settings.host, port))
+            listening.listen(128)
+        except OSError:
+            listening.close()
+            continue
+        if settings.port and port != settings.port:
+            say(f"Port {settings.port} is taken; using {port}.")
+        return listening
+    raise ConfigError(
+        f"No free port on {settings.host} from {settings.port} to {settings.port + settings.ports_tried - 1}.",
+        "Give another with --port, or set DAGGR_NUM_PORTS to try more.",
+    )
+
+
+def _theme_css() -> str:
+    """Gradio's default theme as CSS variables. The user's script has imported Gradio already, so asking it is free."""
+    import gradio
+
+    css: str = gradio.themes.Default()._get_theme_css()  # type: ignore[no-untyped-call]
+    return re.sub(
+        r"@font-face\s*{[^}]*}\s*|@import[^;]*;\s*", "", css
+    )  # no web fonts: nothing is loaded from elsewhere
+
+
+# ---------------------------------------------------------------- running without a server
+
+
+def _stage(engine: Engine, program: Program, inputs: Mapping[str, Any]) -> dict[str, bytes]:
+    """Inputs from Python: on a file input, a path is a file."""
+    values = dict(inputs)
+    for name, value in inputs.items():
+        field = program.drawing.inputs.get(name)
+        if field is not None and field.component.is_file and value is not None:
+            values[name] = engine.stage_file(name, value)
+    return engine.stage_inputs(program, values)
+
+
+def _values(engine: Engine, program: Program, answer: Answer) -> dict[str, dict[str, Any]]:
+    nodes = [node for subgraph in program.drawing.subgraphs for node in subgraph.outputs]
+    folder = engine.store.files() if program.drawing.persist_key else Path(tempfile.mkdtemp(prefix="daggr-"))
+    return {
+        node: {output.port: engine.store.load(output.digest, folder) for output in answer.runs[node].outputs}
+        for node in nodes
+    }
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

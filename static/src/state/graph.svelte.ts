@@ -1,0 +1,66 @@
+/** The graph on the canvas: what does not change while people use it, and what is derived from it. */
+
+import { topological } from "../geometry/order";
+import type { EdgeView, GraphView, InputCard, NodeCard } from "../wire/messages";
+
+export type Card = { id: string; name: string } & ({ kind: "node"; node: NodeCard } | { kind: "input"; input: InputCard });
+
+/** An edge between cards by their ids here, and the handles it connects. */
+export interface Wire {
+  id: string;
+  source: string;
+  sourceHandle: string;
+  target: string;
+  targetHandle: string;
+  view: EdgeView;
+}
+
+/** Ids of cards: nodes and input cards have names of their own that may coincide. */
+const nodeId = (name: string): string => `node:${encodeURIComponent(name)}`;
+const inputId = (id: string): string => `input:${encodeURIComponent(id)}`;
+
+export class Graph {
+  view = $state.raw<GraphView | null>(null);
+
+  readonly cards: Card[] = $derived(this.view === null ? [] : cardsOf(this.view));
+  readonly wires: Wire[] = $derived(this.view === null ? [] : wiresOf(this.view));
+
+  /** The cards in reading order. */
+  readonly ordered: Card[] = $derived.by(() => {
+    const byId = new Map(this.cards.map((card) => [card.id, card]));
+    return topological([...byId.keys()], this.wires).map((id) => byId.get(id)!);
+  });
+
+  /** By node name, the input ports that an edge reaches. */
+  readonly wired: Map<string, Set<string>> = $derived.by(() => {
+    const ports = new Map<string, Set<string>>();
+    for (const { view } of this.wires) {
+      const known = ports.get(view.target) ?? new Set();
+      ports.set(view.target, known.add(view.target_port));
+    }
+    return ports;
+  });
+}
+
+function cardsOf(view: GraphView): Card[] {
+  return [
+    ...view.inputs.map((input): Card => ({ id: inputId(input.id), name: input.id, kind: "input", input })),
+    ...view.nodes.map((node): Card => ({ id: nodeId(node.name), name: node.name, kind: "node", node })),
+  ];
+}
+
+function wiresOf(view: GraphView): Wire[] {
+  const inputs = new Map(view.inputs.map((card) => [card.id, card]));
+  return view.edges.map((edge) => {
+    const card = inputs.get(edge.source);
+    const field = card?.fields.find(({ id, port }) => id === edge.source_port || port === edge.source_port);
+    return {
+      id: edge.id,
+      source: card ? inputId(edge.source) : nodeId(edge.source),
+      sourceHandle: field?.id ?? edge.source_port,
+      target: nodeId(edge.target),
+      targetHandle: edge.target_port,
+      view: edge,
+    };
+  });
+}

@@ -1,0 +1,71 @@
+"""Isolation: no test sees the machine's home, tokens, caches or network settings, and none leaves anything there.
+
+Gradio and huggingface_hub read their variables when they are imported, so the environment is set here, before any test
+module is. Each test then gets a home and a store of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server, Servers, isolated_environment
+
+APPS = Path(__file__).with_name("apps")
+ROOM = Path(tempfile.mkdtemp(prefix="daggr-tests-"))
+NUMBERS = itertools.count()
+PER_TEST = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HF_HOME", "DAGGR_STORE", "GRADIO_TEMP_DIR")
+
+
+def _browsers() -> str:
+    """Where playwright keeps its browsers; it would look in the home that tests don't have."""
+    cache = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
+    return os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or str(cache.expanduser() / "ms-playwright")
+
+
+def _isolate() -> None:
+    environment = isolated_environment(ROOM) | {"PLAYWRIGHT_BROWSERS_PATH": _browsers()}
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+_isolate()
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(ROOM, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home, caches and a store for this test alone."""
+    home = ROOM / f"test-{next(NUMBERS)}"
+    home.mkdir()
+    environment = isolated_environment(home)
+    for name in PER_TEST:
+        monkeypatch.setenv(name, environment[name])
+    return home
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Servers]:
+    """`serve(script)` starts `daggr script` on a free port, with a store of its own; see `tests.servers`."""
+    servers = Servers(ROOM / "servers")
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def gradio_app() -> Iterator[Server]:
+    """A real Gradio app on loopback (`tests/apps/loopback.py`); started once, since Gradio takes seconds to import."""
+    servers = Servers(ROOM / "apps")
+    yield servers.program(APPS / "loopback.py")
+    servers.stop()
