@@ -15,6 +15,7 @@ from daggr.errors import ConfigError
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 7860
 DEFAULT_PORTS_TRIED = 100
+MAX_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def load(
     return Settings(
         store=Path(store).expanduser() if store is not None else _store(env),
         host=host or _first(env, "GRADIO_SERVER_NAME")[1] or DEFAULT_HOST,
-        port=port if port is not None else _whole(port_name, port_text, DEFAULT_PORT, 65535),
-        ports_tried=_whole("DAGGR_NUM_PORTS", env.get("DAGGR_NUM_PORTS", ""), DEFAULT_PORTS_TRIED, 65535),
+        port=_port(port) if port is not None else _whole(port_name, port_text, DEFAULT_PORT, MAX_PORT),
+        ports_tried=_whole("DAGGR_NUM_PORTS", env.get("DAGGR_NUM_PORTS", ""), DEFAULT_PORTS_TRIED, MAX_PORT),
     )
 
 
@@ -68,6 +69,12 @@ def _store(env: Mapping[str, str]) -> Path:
 
 def _first(env: Mapping[str, str], *names: str) -> tuple[str, str]:
     return next(((name, env[name]) for name in names if env.get(name)), (names[0], ""))
+
+
+def _port(given: object) -> int:
+    if type(given) is not int or not 0 <= given <= MAX_PORT:
+        raise ConfigError(f"A port is a whole number from 0 (any free one) to {MAX_PORT}; given: {given!r}.")
+    return given
 
 
 def _whole(name: str, text: str, default: int, most: int) -> int:

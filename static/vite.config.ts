@@ -6,7 +6,7 @@ const server = "http://127.0.0.1:7860";
 export default defineConfig(({ mode }) => ({
   plugins: [svelte()],
   resolve: mode === "test" ? { conditions: ["browser"] } : {},
-  build: { outDir: process.env["DAGGR_DIST"] ?? "dist", emptyOutDir: true, assetsInlineLimit: 0, reportCompressedSize: false },
+  build: { outDir: process.env["DAGGR_DIST"] ?? "dist", emptyOutDir: true, assetsInlineLimit: 0, reportCompressedSize: false, manifest: "manifest.json" },
   worker: { format: "es" },
   server: {
     proxy: {

@@ -24,11 +24,9 @@ def _version(wanted: bool) -> None:
 
 @app.command()
 def serve(
-    script: Annotated[str, typer.Argument(help="A Python script that makes a daggr Graph.")],
+    script: Annotated[str, typer.Argument(metavar="SCRIPT", help="A Python script that makes a daggr Graph.")],
     host: Annotated[Optional[str], typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,  # noqa: UP045
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="First port to try; 0 takes any.  [default: 7860]")
-    ] = None,
+    port: Annotated[int | None, typer.Option(help="First port to try; 0 takes any.  [default: 7860]")] = None,
     store: Annotated[Optional[Path], typer.Option(help="Folder of the artifact store.")] = None,  # noqa: UP045
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     no_reload: Annotated[bool, typer.Option("--no-reload", hidden=True)] = False,

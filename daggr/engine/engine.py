@@ -6,13 +6,13 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from daggr.digest import Digest, UnencodableError
-from daggr.engine.capture import captured_output
+from daggr.engine.capture import unwrap
 from daggr.engine.events import Observer, StepEvent
 from daggr.engine.job import Job, carry_out
 from daggr.engine.live import Live
@@ -69,8 +69,6 @@ class Engine:
             store, runners or {"fn": FnRunner(self._worker), "gradio": self._gradio}, self._worker
         )
         self._observers: list[Observer] = [self.live]
-        self._cleanup = ExitStack()
-        self._cleanup.enter_context(captured_output())
         self._thread = LoopThread()
 
     # ------------------------------------------------------------ programs
@@ -179,6 +177,7 @@ class Engine:
         no result for their inputs.
         """
         view = self.sheets(program, owner)
+        view.settle(sheet)
         state = view.state(sheet)
         nodes = frozenset(program.drawing.nodes) if node is None else program.drawing.ancestors(node)
         force = frozenset({node}) if node is not None and mode == "to_here" else frozenset()
@@ -253,7 +252,7 @@ class Engine:
         self._thread.close()
         self._worker.close()
         self._executor.close()
-        self._cleanup.close()
+        unwrap()
 
 
 def _answer(plan: Plan, known: int) -> Answer:

@@ -35,16 +35,17 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True)
 class Span:
-    """The bytes from `start` up to, not including, `end`."""
+    """The bytes from `start` up to, not including, `end`; `partial` when they answer a range."""
 
     start: int
     end: int
+    partial: bool = True
 
 
 def file_route(served: Served) -> ASGIRouteHandler:
     """`GET /file/{artifact}/{name}`."""
 
-    @asgi("/file", is_mount=True)
+    @asgi("/file", is_mount=True, copy_scope=False)
     async def serve_file(scope: Scope, receive: Receive, send: Send) -> None:
         method, headers = scope.get("method"), dict(scope["headers"])
         file = _find(served, str(scope["path"]))
@@ -59,9 +60,7 @@ def file_route(served: Served) -> ASGIRouteHandler:
 
 
 def _find(served: Served, path: str) -> StoredFile | None:
-    digest = served.values.digest_of(
-        path.strip("/").split("/")[0] if not path.startswith("/file/") else path.split("/")[2]
-    )
+    digest = served.values.digest_of(path.removeprefix("/file").strip("/").partition("/")[0])
     if digest is None:
         return None
     with served.engine.store.read() as txn:
@@ -87,12 +86,11 @@ async def _serve(send: Send, file: StoredFile, headers: dict[bytes, bytes], *, w
     if span is None:
         await _refuse(send, 416, "No such range.", [(b"content-range", f"bytes */{file.size}".encode())])
         return
-    partial = span != Span(0, file.size) or (b"range" in headers and _if_range(headers, tag) and file.size > 0)
     common.append((b"content-type", mime_of(file.name).encode()))
     common.append((b"content-length", str(span.end - span.start).encode()))
-    if partial:
+    if span.partial:
         common.append((b"content-range", f"bytes {span.start}-{span.end - 1}/{file.size}".encode()))
-    await _start(send, 206 if partial else 200, common)
+    await _start(send, 206 if span.partial else 200, common)
     if with_body:
         await _send_bytes(send, file, span)
     await _end(send)
@@ -109,7 +107,7 @@ async def _send_bytes(send: Send, file: StoredFile, span: Span) -> None:
 
 def _span(headers: dict[bytes, bytes], tag: bytes, size: int) -> Span | None:
     """The bytes that are asked for: all if the range is malformed, several or outdated; None if there are none."""
-    whole = Span(0, size)
+    whole = Span(0, size, partial=False)
     asked = headers.get(b"range", b"").strip()
     match = re.fullmatch(rb"bytes=(\d{0,18})-(\d{0,18})", asked)
     if match is None or not (match[1] or match[2]) or not _if_range(headers, tag):

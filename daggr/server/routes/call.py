@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from daggr._version import __version__
 from daggr.engine.engine import Answer, CacheMode
@@ -40,7 +41,7 @@ def call_routes(served: Served) -> list[HTTPRouteHandler]:
         return graph_view(served.program)
 
     @post("/api/call", status_code=200)
-    async def call(request: Request[Any, Any, Any], data: CallRequest | None = None) -> Response[CallReply]:
+    async def call(request: Request[Any, Any, Any], data: JSONBody[CallRequest | None] = None) -> Response[CallReply]:
         """Run the workflow. `Cache-Control: no-cache` runs anew what is known; `only-if-cached` runs nothing."""
         subgraphs = served.program.drawing.subgraphs
         if len(subgraphs) > 1:
@@ -49,7 +50,7 @@ def call_routes(served: Served) -> list[HTTPRouteHandler]:
 
     @post("/api/call/{subgraph:str}", status_code=200)
     async def call_subgraph(
-        request: Request[Any, Any, Any], subgraph: str, data: CallRequest | None = None
+        request: Request[Any, Any, Any], subgraph: FromPath[str], data: JSONBody[CallRequest | None] = None
     ) -> Response[CallReply]:
         """Run one of several subgraphs."""
         known = {found.id: found for found in served.program.drawing.subgraphs}

@@ -11,6 +11,7 @@ import msgspec
 from litestar import WebSocket, websocket
 from litestar.exceptions import HTTPException, WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
+from litestar.params import FromQuery
 
 from daggr.server.messages import Event
 from daggr.server.served import Served
@@ -22,7 +23,12 @@ def event_route(served: Served) -> WebsocketRouteHandler:
     """`/api/events?sheet&epoch&after`."""
 
     @websocket("/api/events")
-    async def events(socket: WebSocket[Any, Any, Any], sheet: str = "", epoch: str = "", after: int = -1) -> None:
+    async def events(
+        socket: WebSocket[Any, Any, Any],
+        sheet: FromQuery[str] = "",
+        epoch: FromQuery[str] = "",
+        after: FromQuery[int] = -1,
+    ) -> None:
         await socket.accept()
         try:
             feed = served.feed(sheet)

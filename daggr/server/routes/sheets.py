@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import get, patch, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
 
 from daggr.server.messages import (
     Accepted,
@@ -30,26 +31,26 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
         return SheetList([SheetSummary(s.id.hex(), s.name, s.created, s.updated) for s in found], served.user)
 
     @get("/api/sheets/{sheet:str}", sync_to_thread=False)
-    def get_sheet(sheet: str) -> SheetView:
+    def get_sheet(sheet: FromPath[str]) -> SheetView:
         """A sheet: inputs, results, what is fresh."""
         return served.feed(sheet).look()
 
     @patch("/api/sheets/{sheet:str}/inputs", status_code=200)
-    async def edit_inputs(sheet: str, data: InputsEdit) -> Accepted:
+    async def edit_inputs(sheet: FromPath[str], data: JSONBody[InputsEdit]) -> Accepted:
         """Set inputs. Known results for them appear at once; nothing runs."""
         feed = served.feed(sheet)
         served.sheets.set_inputs(served.sheet(sheet), served.inputs(data.inputs))
         return feed.refresh(data.tab)
 
     @patch("/api/sheets/{sheet:str}/heads", status_code=200)
-    async def select_head(sheet: str, data: HeadSelect) -> Accepted:
+    async def select_head(sheet: FromPath[str], data: JSONBody[HeadSelect]) -> Accepted:
         """Show an earlier result of a node, with the inputs that made it."""
         feed = served.feed(sheet)
         served.sheets.select(served.sheet(sheet), served.node(data.node), data.index)
         return feed.refresh(data.tab)
 
     @post("/api/sheets/{sheet:str}/runs", status_code=200)
-    async def start_run(sheet: str, data: RunRequest) -> RunAccepted:
+    async def start_run(sheet: FromPath[str], data: JSONBody[RunRequest]) -> RunAccepted:
         """Run a node and what it needs, or everything that is not up to date. Answers at once; events tell the rest."""
         feed = served.feed(sheet)
         node = served.node(data.node) if data.node is not None else None
@@ -58,7 +59,7 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
         return RunAccepted(job, accepted.version, accepted.seq)
 
     @get("/api/sheets/{sheet:str}/nodes/{node:str}/history", sync_to_thread=False)
-    def history(sheet: str, node: str) -> HistoryView:
+    def history(sheet: FromPath[str], node: FromPath[str]) -> HistoryView:
         """All results of a node, oldest first."""
         found = served.sheets.history(served.sheet(sheet), served.node(node))
         with served.engine.store.read() as txn:

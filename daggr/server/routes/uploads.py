@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request, put
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery
 
 from daggr.server.messages import FileValue
 from daggr.server.served import Served
@@ -19,7 +20,7 @@ def upload_route(served: Served) -> HTTPRouteHandler:
     """`PUT /api/uploads?name=…`."""
 
     @put("/api/uploads", status_code=200, request_max_body_size=None)
-    async def upload(request: Request[Any, Any, Any], name: str = "file") -> FileValue:
+    async def upload(request: Request[Any, Any, Any], name: FromQuery[str] = "file") -> FileValue:
         """Take the raw body as a file. The answer's `artifact` names it as an input."""
         store = served.engine.store
         with store.blobs.writer() as writer:

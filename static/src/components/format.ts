@@ -11,6 +11,11 @@ export function duration(seconds: number): string {
   return minutes % 60 === 0 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Parts of a message as sentences, each with one full stop. */
+export function sentences(...parts: string[]): string {
+  return parts.map((part) => part.trim()).filter(Boolean).map((part) => (/[.!?…:]$/.test(part) ? part : `${part}.`)).join(" ");
+}
+
 /** `340 B`, `1.2 MB`. */
 export function bytes(size: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

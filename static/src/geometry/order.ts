@@ -12,7 +12,10 @@ export function topological(ids: readonly string[], wires: readonly { source: st
   const visit = (id: string): void => {
     if (done.has(id)) return;
     done.add(id);
-    for (const source of needs.get(id) ?? []) if (needs.has(source)) visit(source);
+    const sources = (needs.get(id) ?? []).filter((source) => needs.has(source));
+    // what stands alone comes last, next to the card it feeds
+    for (const source of sources) if (needs.get(source)!.length > 0) visit(source);
+    for (const source of sources) visit(source);
     order.push(id);
   };
   for (const id of ids) if (!fed.has(id)) visit(id);

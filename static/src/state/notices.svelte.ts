@@ -2,7 +2,7 @@
 
 import type { Event, NodeState } from "../wire/messages";
 import type { ApiProblem } from "../wire/problem";
-import { duration } from "../components/format";
+import { duration, sentences } from "../components/format";
 
 export interface Notice {
   id: number;
@@ -18,7 +18,7 @@ export class Notices {
   #next = 1;
 
   tell(title: string, problem: ApiProblem): void {
-    const detail = problem.detail ? `${problem.title}. ${problem.detail}` : problem.title;
+    const detail = sentences(problem.title, problem.detail);
     const same = ({ title: t, detail: d }: Notice): boolean => t === title && d === detail;
     this.shown = [...this.shown.filter((notice) => !same(notice)), { id: this.#next++, title, detail, hint: problem.hint }];
   }

@@ -1,0 +1,145 @@
+"""Parts made by hand for the tests of pure code: components, graphs, programs and runs, without Gradio and a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from daggr.digest import Digest, digest, encode
+from daggr.engine.keys import Identity, identity_of, same_action
+from daggr.engine.program import Program, default_value, define
+from daggr.graph.drawing import UiInput
+from daggr.graph.graph import Graph
+from daggr.graph.nodes.fn import FnNode
+from daggr.store.artifacts import value_digest
+from daggr.store.records import Binding, Head, HistoryEntry, Output, Run, RunStatus, new_id
+from daggr.store.sheets import outputs_hash
+
+
+class Field:
+    """The least that daggr takes for a Gradio component."""
+
+    block = "textbox"
+
+    def __init__(self, value: Any = None, **config: Any) -> None:
+        self.value = value
+        self.config = config
+
+    def get_block_name(self) -> str:
+        return self.block
+
+    def get_config(self) -> dict[str, Any]:
+        return {"value": self.value, "visible": True, **self.config}
+
+
+class Number(Field):
+    block = "number"
+
+
+class Image(Field):
+    block = "image"
+
+
+class Chatbot(Field):
+    block = "chatbot"
+
+
+# ---------------------------------------------------------------- programs
+
+
+def value(of: Any) -> Digest:
+    """The digest that the store gives a value."""
+    return value_digest(encode(of))
+
+
+def program_of(graph: Graph) -> Program:
+    """A graph's program; default values are named, and kept nowhere."""
+
+    def stage(field: UiInput) -> Digest:
+        return value(default_value(field))
+
+    return define(graph.drawing(), stage)
+
+
+def step(number: int) -> Callable[..., Any]:
+    """A function that takes anything, and whose definition differs for every number."""
+
+    def work(**inputs: Any) -> int:
+        return number
+
+    return work
+
+
+def node(name: str, **inputs: Any) -> FnNode:
+    """A node with an output `output`, and a definition of its own for every name."""
+    return FnNode(step(int.from_bytes(name.encode(), "big")), name=name, inputs=inputs)
+
+
+# ---------------------------------------------------------------- runs
+
+
+def run(  # noqa: PLR0913
+    program: Program,
+    name: str,
+    bindings: Iterable[Binding],
+    outputs: Mapping[str, bytes],
+    *,
+    status: RunStatus = "done",
+    uncached: str = "",
+) -> Run:
+    """A recorded run of a node's present definition."""
+    bindings = tuple(bindings)
+    identity = identity_of(program.definitions[name].fingerprint.digest, bindings)
+    return Run(
+        id=new_id(),
+        graph=program.graph,
+        node=name,
+        kind="fn",
+        owner="local",
+        scope="",
+        fingerprint=identity.fingerprint,
+        key=identity.action,
+        lookup=identity.lookup,
+        inputs=bindings,
+        outputs=tuple(Output(port, output) for port, output in outputs.items()),
+        status=status,
+        started=0.0,
+        seconds=0.0,
+        uncached=uncached,
+    )
+
+
+def result(program: Program, name: str, bindings: Iterable[Binding]) -> Run:
+    """A run whose outputs follow from its definition and inputs, as those of a deterministic function do."""
+    bindings = tuple(bindings)
+    seen = encode(sorted((binding.port, binding.digest) for binding in bindings))
+    fingerprint = program.definitions[name].fingerprint.digest
+    ports = program.drawing.nodes[name].outputs
+    return run(program, name, bindings, {port: digest("made", fingerprint, port.encode(), seen) for port in ports})
+
+
+def entry(of: Run) -> HistoryEntry:
+    """The history entry of a run, with the parents it was made with."""
+    return HistoryEntry(of.id, of.key, outputs_hash(of), head(of).parents)
+
+
+def head(of: Run) -> Head:
+    """A run as a sheet's head, with the parents it was made with."""
+    edges = {f"{p.node}.{b.source_port}->{of.node}.{b.port}": p.id for b in of.inputs if (p := KNOWN.get(b.run))}
+    return Head(of.id, edges)
+
+
+KNOWN: dict[bytes, Run] = {}
+
+
+class Memory:
+    """Known runs, newest last, found as the store finds them."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    def find(self, node: str, identity: Identity, drawn: bool) -> Run | None:
+        """The newest run of exactly these inputs."""
+        if not drawn:
+            return None
+        return next((run for run in reversed(self.runs) if same_action(run, identity)), None)

@@ -1,0 +1,219 @@
+"""Canonical bytes: injective, typed, reversible, and safe to read when damaged."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from daggr.digest import MAX_DEPTH, UnencodableError, decode, digest, encode
+from daggr.errors import ArtifactCorruptError
+from tests.properties.values import ALIKE, VALUES, same
+
+
+@given(VALUES)
+@example({10**5000: "a key with more digits than Python prints"})
+def test_decoding_gives_back_an_equal_value_of_equal_types(value: Any) -> None:
+    assert same(decode(encode(value)), value)
+
+
+@given(VALUES)
+def test_encoding_is_a_function_of_the_value_alone(value: Any) -> None:
+    assert encode(decode(encode(value))) == encode(value)
+
+
+@settings(max_examples=300)
+@given(ALIKE, ALIKE)
+@example(True, 1)
+@example(1, 1.0)
+@example(0.0, -0.0)
+@example(["a", "b"], ["ab"])
+@example([["a"], []], [["a", []]])
+@example({"a": 1}, ["a", 1])
+@example((1, 2), [1, 2])
+@example({1}, {1.0})
+@example(b"1", bytearray(b"1"))
+def test_values_share_bytes_only_if_they_are_the_same(one: Any, other: Any) -> None:
+    assert (encode(one) == encode(other)) == same(one, other)
+
+
+@given(st.lists(st.binary(max_size=3), max_size=4), st.lists(st.binary(max_size=3), max_size=4))
+@example([b"ab", b"c"], [b"a", b"bc"])
+@example([b"a"], [b"a", b""])
+def test_digests_see_where_one_part_ends_and_the_next_begins(one: list[bytes], other: list[bytes]) -> None:
+    assert (digest("domain", *one) == digest("domain", *other)) == (one == other)
+    assert digest("domain", *one) != digest("other domain", *one)
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(), min_size=2, max_size=5))
+def test_the_order_of_a_dict_is_seen(value: dict[str, int]) -> None:
+    turned = dict(reversed(value.items()))
+    assert turned == value
+    assert encode(turned) != encode(value)
+
+
+@given(st.permutations(["a", "bb", 1, 2.5, b"x", ("t",), None]))
+def test_the_order_in_which_a_set_was_filled_is_not_seen(members: list[Any]) -> None:
+    filled: set[Any] = set()
+    for member in members:
+        filled.add(member)
+    assert encode(filled) == encode({"a", "bb", 1, 2.5, b"x", ("t",), None})
+    assert encode(frozenset(members)) == encode(frozenset(reversed(members)))
+
+
+def test_bytes_do_not_depend_on_the_hash_seed() -> None:
+    script = (
+        "from daggr.digest import encode\n"
+        "words = {f'word {n}' for n in range(50)}\n"
+        "print(encode([words, frozenset(words), {frozenset({w}): w for w in sorted(words)}]).hex())"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("0", "1", "4242")
+    }
+    assert len(printed) == 1
+    assert len(printed.pop()) > 1000
+
+
+# ---------------------------------------------------------------- what has no bytes
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+def test_nesting_is_limited_by_an_error_that_says_so() -> None:
+    deepest = nested(MAX_DEPTH)
+    assert decode(encode(deepest)) == deepest
+    for depth in (MAX_DEPTH + 1, 100_000):
+        with pytest.raises(UnencodableError, match=f"nested deeper than {MAX_DEPTH}"):
+            encode(nested(depth))
+    circle: list[Any] = []
+    circle.append(circle)
+    with pytest.raises(UnencodableError, match="nested deeper"):
+        encode(circle)
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        (object(), "the value"),
+        ([1, object()], r"\[1\]"),
+        ({"a": [0, {"b": object()}]}, r"\['a'\]\[1\]\['b'\]"),
+        ({("k", object()): 1}, r" key\[1\]"),
+    ],
+)
+def test_a_value_without_canonical_bytes_is_named_by_the_path_to_it(value: Any, path: str) -> None:
+    with pytest.raises(UnencodableError, match=rf"^{path} is a object, which has no canonical form") as caught:
+        encode(value)
+    assert caught.value.kind == "object"
+    assert isinstance(caught.value, TypeError)
+
+
+class Percent(int):
+    pass
+
+
+class Table(dict):  # type: ignore[type-arg]
+    pass
+
+
+@pytest.mark.parametrize("value", [Percent(3), Table(a=1), [Percent(3)], {Percent(3)}])
+def test_a_subclass_is_never_taken_for_its_base(value: Any) -> None:
+    with pytest.raises(UnencodableError, match=r"test_digest\.(Percent|Table)"):
+        encode(value)
+
+
+# ---------------------------------------------------------------- reading what is damaged
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=60))
+@example(b"l" + (2**63).to_bytes(8, "big"))
+@example(b"d" + (2**64 - 1).to_bytes(8, "big"))
+@example(b"e" + (1).to_bytes(8, "big") + encode([]))
+@example(b"d" + (1).to_bytes(8, "big") + encode([]) + encode(1))
+@example(b"c" + (12).to_bytes(8, "big") + bytes(12))
+def test_arbitrary_bytes_are_refused_as_corrupt(data: bytes) -> None:
+    with pytest.raises(ArtifactCorruptError):
+        decode(b"\xff" + data)
+    read_or_refuse(data)
+
+
+def read_or_refuse(data: bytes) -> None:
+    try:
+        decode(data)
+    except ArtifactCorruptError:
+        return
+
+
+@settings(max_examples=300)
+@given(VALUES, st.data())
+def test_damaged_bytes_raise_nothing_else_than_corrupt(value: Any, data: st.DataObject) -> None:
+    whole = bytearray(encode(value))
+    at = data.draw(st.integers(0, len(whole) - 1))
+    cut = data.draw(st.sampled_from(["flip", "cut", "double", "drop"]))
+    if cut == "flip":
+        whole[at] ^= data.draw(st.integers(1, 255))
+    elif cut == "cut":
+        with pytest.raises(ArtifactCorruptError):
+            decode(bytes(whole[:at]))
+        return
+    elif cut == "double":
+        whole[at:at] = whole[at : at + 9]
+    else:
+        del whole[at]
+    read_or_refuse(bytes(whole))
+
+
+@given(VALUES, st.binary(min_size=1, max_size=9))
+def test_bytes_after_the_end_are_refused(value: Any, more: bytes) -> None:
+    with pytest.raises(ArtifactCorruptError):
+        decode(encode(value) + more)
+
+
+@pytest.mark.parametrize("tag", [b"l", b"t", b"d", b"e"])
+def test_endless_nesting_on_disk_is_refused_as_corrupt(tag: bytes) -> None:
+    with pytest.raises(ArtifactCorruptError):
+        decode((tag + (1).to_bytes(8, "big")) * 20_000 + encode(None))
+
+
+def part(tag: bytes, count: int, content: bytes) -> bytes:
+    return tag + count.to_bytes(8, "big") + content
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(part(b"n", 1, b"x"), id="None with content"),
+        pytest.param(part(b"i", 0, b""), id="an int of no bytes"),
+        pytest.param(part(b"i", 2, b"\x00\x01"), id="an int with a byte too many"),
+        pytest.param(part(b"f", 8, bytes.fromhex("7ff8000000000001")), id="another NaN"),
+        pytest.param(part(b"e", 2, encode(1) + encode(1)), id="a set with one member twice"),
+        pytest.param(part(b"e", 2, encode(2) + encode(1)), id="a set out of order"),
+        pytest.param(part(b"d", 2, (encode(1) + encode(2)) * 2), id="a dict with one key twice"),
+        pytest.param(part(b"?", 1, b"2"), id="a bool that is neither"),
+    ],
+)
+def test_bytes_that_are_not_canonical_are_refused(data: bytes) -> None:
+    with pytest.raises(ArtifactCorruptError):
+        decode(data)
+
+
+def test_lookalikes_all_differ() -> None:
+    alike = [0, False, 0.0, -0.0, 0j, None, "", b"", bytearray(), [], (), {}, set(), frozenset(), "0", b"0", [0], (0,)]
+    assert all(encode(one) != encode(other) for one, other in itertools.combinations(alike, 2))
