@@ -19,7 +19,7 @@ from daggr import config
 from daggr.engine.engine import Answer, Engine
 from daggr.engine.program import Program
 from daggr.errors import ConfigError, EndpointError, did_you_mean
-from daggr.graph.graph import Graph
+from daggr.graph.graph import Graph, drawing_of
 from daggr.graph.nodes.base import Node, spec_of
 from daggr.server.app import make_app
 from daggr.server.guard import LOOPBACK
@@ -71,7 +71,7 @@ class Runtime:
 
 @contextmanager
 def _engine(graph: Graph, settings: config.Settings) -> Iterator[tuple[Engine, Program]]:
-    drawing = graph.drawing()
+    drawing = drawing_of(graph)
     with Store(settings.store if graph.persist_key else None) as store:
         engine = Engine(store)
         try:

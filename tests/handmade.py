@@ -9,11 +9,10 @@ from daggr.digest import Digest, digest, encode
 from daggr.engine.keys import Identity, identity_of, same_action
 from daggr.engine.program import Program, default_value, define
 from daggr.graph.drawing import UiInput
-from daggr.graph.graph import Graph
+from daggr.graph.graph import Graph, drawing_of
 from daggr.graph.nodes.fn import FnNode
 from daggr.store.artifacts import value_digest
-from daggr.store.records import Binding, Head, HistoryEntry, Output, Run, RunStatus, new_id
-from daggr.store.sheets import outputs_hash
+from daggr.store.records import Binding, Output, Run, RunStatus, new_id
 
 
 class Field:
@@ -58,7 +57,7 @@ def program_of(graph: Graph) -> Program:
     def stage(field: UiInput) -> Digest:
         return value(default_value(field))
 
-    return define(graph.drawing(), stage)
+    return define(drawing_of(graph), stage)
 
 
 def step(number: int) -> Callable[..., Any]:
@@ -78,7 +77,7 @@ def node(name: str, **inputs: Any) -> FnNode:
 # ---------------------------------------------------------------- runs
 
 
-def run(  # noqa: PLR0913
+def run(
     program: Program,
     name: str,
     bindings: Iterable[Binding],
@@ -116,20 +115,6 @@ def result(program: Program, name: str, bindings: Iterable[Binding]) -> Run:
     fingerprint = program.definitions[name].fingerprint.digest
     ports = program.drawing.nodes[name].outputs
     return run(program, name, bindings, {port: digest("made", fingerprint, port.encode(), seen) for port in ports})
-
-
-def entry(of: Run) -> HistoryEntry:
-    """The history entry of a run, with the parents it was made with."""
-    return HistoryEntry(of.id, of.key, outputs_hash(of), head(of).parents)
-
-
-def head(of: Run) -> Head:
-    """A run as a sheet's head, with the parents it was made with."""
-    edges = {f"{p.node}.{b.source_port}->{of.node}.{b.port}": p.id for b in of.inputs if (p := KNOWN.get(b.run))}
-    return Head(of.id, edges)
-
-
-KNOWN: dict[bytes, Run] = {}
 
 
 class Memory:

@@ -1,4 +1,4 @@
-"""A graph served in this process, over real HTTP, so that a test can look inside the engine while it talks to the wire."""
+"""A graph served in this process, over real HTTP, so that a test can look inside while it talks to the wire."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from daggr import Graph
 from daggr.engine.engine import Engine
 from daggr.engine.program import Program
 from daggr.engine.runners.base import Runner
+from daggr.graph.graph import drawing_of
 from daggr.server.app import make_app
 from daggr.store.store import Store
 
@@ -50,7 +51,7 @@ def serving(graph: Graph, store: Path, runners: Mapping[str, Runner] | None = No
     """Serve a graph on a free port of the loopback interface."""
     with Store(store) as opened:
         engine = Engine(opened, runners)
-        program = engine.load(graph.drawing())
+        program = engine.load(drawing_of(graph))
         settings = uvicorn.Config(make_app(engine, program, "local"), port=0, log_level="warning", lifespan="on")
         server = uvicorn.Server(settings)
         thread = threading.Thread(target=server.run)

@@ -250,7 +250,6 @@ class Engine:
         """Stop what runs and let go of threads and connections."""
         self._thread.submit(self._gradio.close()).result(timeout=5)
         self._thread.close()
-        self._worker.close()
         self._executor.close()
         unwrap()
 

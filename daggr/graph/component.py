@@ -41,6 +41,11 @@ class Component:
         """Whether its value is a file."""
         return self.type in FILE_TYPES
 
+    def argument(self, name: str) -> Any:
+        """What the script gave for an argument of the component; None where it gave nothing."""
+        given = getattr(self.source, "_constructor_args", None)
+        return given[0].get(name) if given else None
+
     def normalise(self, value: Any) -> Any:
         """The value a function receives. JSON from a browser cannot tell 5.0 from 5, so whole numbers are ints."""
         if self.type not in _NUMBER_TYPES or type(value) is not float:

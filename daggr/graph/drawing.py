@@ -112,6 +112,7 @@ def draw(name: str, persist_key: str | None, specs: Iterable[NodeSpec], edges: I
     order = topological(nodes, edges)
     nodes = {name_: nodes[name_] for name_ in order}
     _check_bound(nodes, edges)
+    _check_groups(nodes)
     return Drawing(
         name=name,
         persist_key=persist_key,
@@ -149,6 +150,20 @@ def _check_bound(nodes: Mapping[str, NodeSpec], edges: tuple[Edge, ...]) -> None
                 f"Node {name!r} has no value for {', '.join(repr(port) for port in missing)}.",
                 f"Give each in inputs={{…}}: a Gradio component such as gr.Textbox(), another node's port, "
                 f"a fixed value or a callable; or connect it with graph.edge(other.port, {name}.{missing[0]}).",
+                spec.where,
+            )
+
+
+def _check_groups(nodes: Mapping[str, NodeSpec]) -> None:
+    """Nodes of one concurrency group share one limit, so they must agree on it."""
+    first: dict[str, NodeSpec] = {}
+    for spec in nodes.values():
+        group, limit = spec.group
+        if group is not None and (other := first.setdefault(group, spec)).group != spec.group:
+            raise GraphError(
+                f"The nodes {other.name!r} and {spec.name!r} give the group {group!r} different limits: "
+                f"{other.group[1]} and {limit}.",
+                "Give both the same max_concurrent.",
                 spec.where,
             )
 

@@ -101,8 +101,7 @@ class Graph:
         """The nodes by name."""
         return {node.name: node for node in self._nodes}
 
-    def drawing(self) -> Drawing:
-        """The graph as the engine reads it: checked, ordered, unchanging."""
+    def _draw(self) -> Drawing:
         signature = (*(node.name for node in self._nodes), *(f"{edge}" for edge in self._edge_list()))
         if self._drawing is None or self._drawing[0] != signature:
             self._check_names()
@@ -136,7 +135,7 @@ class Graph:
 
     def get_execution_order(self) -> list[str]:
         """The names of the nodes, each after those it needs."""
-        return list(self.drawing().nodes)
+        return list(self._draw().nodes)
 
     def get_connections(self) -> list[tuple[str, str, str, str]]:
         """The edges as (source node, its port, target node, its port)."""
@@ -144,15 +143,15 @@ class Graph:
 
     def get_subgraphs(self) -> list[set[str]]:
         """The names of connected nodes, a set for each connected part."""
-        return [set(subgraph.nodes) for subgraph in self.drawing().subgraphs]
+        return [set(subgraph.nodes) for subgraph in self._draw().subgraphs]
 
     def get_output_nodes(self) -> list[str]:
         """The names of the nodes that feed no other."""
-        return [name for subgraph in self.drawing().subgraphs for name in subgraph.outputs]
+        return [name for subgraph in self._draw().subgraphs for name in subgraph.outputs]
 
     def get_api_schema(self) -> dict[str, Any]:
         """The inputs and outputs of the REST API, as `GET /api/schema` answers them."""
-        return api_schema(self.drawing())
+        return api_schema(self._draw())
 
     # ------------------------------------------------------------ doing
 
@@ -184,6 +183,11 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self._nodes)} nodes)"
+
+
+def drawing_of(graph: Graph) -> Drawing:
+    """The graph as the engine reads it: checked, ordered, unchanging."""
+    return graph._draw()
 
 
 def _check_port(port: Port, role: Literal["input", "output"], where: str | None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from daggr.errors import GraphError
 from daggr.graph.component import Component
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ class Port:
     def __init__(self, node: Node, name: str) -> None:
         self.node = node
         self.name = name
+
+    @property
+    def each(self) -> NoReturn:
+        """Scatter. Not built yet."""
+        raise GraphError(f"{self!r}.each: scatter and gather are not built yet in this version of daggr.")
+
+    def all(self) -> NoReturn:
+        """Gather. Not built yet."""
+        raise GraphError(f"{self!r}.all(): scatter and gather are not built yet in this version of daggr.")
 
     def __repr__(self) -> str:
         return f"Port({self.node.name}.{self.name})"

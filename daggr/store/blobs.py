@@ -136,6 +136,8 @@ class Blobs:
         if row is None or not _has_size(target, staged.size):
             target.parent.mkdir(exist_ok=True)
             os.chmod(staged.path, 0o444)
+            if sys.platform == "win32" and target.exists():  # there a read-only file cannot be replaced
+                os.chmod(target, 0o644)
             os.replace(staged.path, target)
             changed = target.parent
         txn.put(BLOBS, staged.sha256, Blob(staged.size, staged.xxh3, condemned=False, ref_txn=txn.id))

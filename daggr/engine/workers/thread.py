@@ -1,36 +1,50 @@
-"""User code in threads of its own pool, with what it prints routed to the run's log."""
+"""User code in threads of its own, with what it prints routed to the run's log.
+
+The threads are daemons: a function that never returns does not keep the program from ending.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import itertools
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from daggr.engine.capture import printing_to
 
 T = TypeVar("T")
-
-MAX_THREADS = 64
+_numbers = itertools.count(1)
 
 
 class ThreadWorker:
-    """A pool of threads for user functions; nothing else runs there."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="daggr-fn")
+    """Runs each task in a new thread; how many there are at once is the scheduler's business."""
 
     async def submit(self, task: Callable[[], T], log: Callable[[str], None]) -> T:
         """Run a task to its end; what it prints goes to `log` as well as to the terminal."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
 
-        def run() -> T:
-            with printing_to(log):
-                return task()
+        def finish(result: T | None, error: BaseException | None) -> None:
+            if done.cancelled():
+                return
+            if error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(result)  # type: ignore[arg-type]
+
+        def run() -> None:
+            result, error = None, None
+            try:
+                with printing_to(log):
+                    result = task()
+            except BaseException as raised:  # noqa: BLE001  (it is raised again where the result is awaited)
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(finish, result, error)
 
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, run)
-
-    def close(self) -> None:
-        """Let go of the threads; those that still run are not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        threading.Thread(target=context.run, args=(run,), name=f"daggr-fn-{next(_numbers)}", daemon=True).start()
+        return await done

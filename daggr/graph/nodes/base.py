@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NoReturn
 
 from daggr import runtime
 from daggr.errors import GraphError, UnknownPortError, did_you_mean
@@ -53,6 +54,11 @@ class NodeSpec:
     def subtitle(self) -> str:
         """What the node calls, for its card."""
         return ""
+
+    @property
+    def group(self) -> tuple[str | None, int]:
+        """The concurrency group it is in and the limit it gives that group."""
+        return None, 1
 
     @property
     def link(self) -> str | None:
@@ -109,6 +115,9 @@ class Node:
             f"Available outputs: {', '.join(outputs) or 'none'}. {did_you_mean(name, outputs)}".rstrip(),
             where=caller(),
         )
+
+    def __or__(self, other: Any) -> NoReturn:
+        raise GraphError("a | b: choices between nodes are not built yet in this version of daggr.", where=caller())
 
     def __dir__(self) -> list[str]:
         return ["name", "ports", "test", *self.ports]
@@ -170,15 +179,17 @@ def read_outputs(outputs: Mapping[str, Any] | None, where: str | None) -> dict[s
     return read
 
 
-def warn_file_types(spec: NodeSpec) -> list[str]:
-    """Sentences about `type=` on file components, which daggr ignores: files travel as paths."""
+def warn_file_types(spec: NodeSpec) -> None:
+    """Warn of `type=` on file components: files travel as paths, whatever it says."""
     found = [(port, source.component) for port, source in spec.inputs.items() if isinstance(source, UiSource)]
     found += [(port, component) for port, component in spec.outputs.items() if component is not None]
     ignored = [
-        f"{port}: type={component.config['type']!r}"
+        f"{port}: type={given!r}"
         for port, component in found
-        if component.is_file and getattr(component.source, "_constructor_args", None)
-        for given in [component.source._constructor_args[0].get("type")]
-        if given not in (None, "filepath")
+        if component.is_file and (given := component.argument("type")) not in (None, "filepath")
     ]
-    return [f"Files travel as path strings; ignored on node {spec.name!r}: {', '.join(ignored)}"] if ignored else []
+    if ignored:
+        warnings.warn(
+            f"Files travel as path strings; ignored on node {spec.name!r} ({spec.where}): {', '.join(ignored)}",
+            stacklevel=3,
+        )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from daggr.errors import GraphError, UnknownInputError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, caller, read_outputs, read_source
+from daggr.graph.nodes.base import Kind, Node, NodeSpec, caller, read_outputs, read_source, warn_file_types
 from daggr.graph.port import Source, UnboundSource
 from daggr.graph.validate import name_set, unknown_names
 
@@ -23,6 +23,11 @@ class FnSpec(NodeSpec):
     concurrent: bool = False
     concurrency_group: str | None = None
     max_concurrent: int = 1
+
+    @property
+    def group(self) -> tuple[str | None, int]:
+        """The concurrency group it is in and the limit it gives that group."""
+        return self.concurrency_group, self.max_concurrent
 
     @property
     def subtitle(self) -> str:
@@ -82,6 +87,7 @@ class FnNode(Node):
             concurrency_group=concurrency_group,
             max_concurrent=max_concurrent,
         )
+        warn_file_types(self._spec)
 
 
 def function_name(fn: Callable[..., Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from daggr.errors import GraphError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, caller, read_outputs, read_source
+from daggr.graph.nodes.base import Kind, Node, NodeSpec, caller, read_outputs, read_source, warn_file_types
 
 
 @dataclass
@@ -87,6 +87,7 @@ class GradioNode(Node):
             api_name=_read_endpoint(api_name),
             validate=validate,
         )
+        warn_file_types(self._spec)
 
 
 def _read_app(given: Any, where: str | None) -> str:

@@ -7,7 +7,7 @@ import { GAP, makeRoom } from "./room";
 export interface LayoutRequest {
   cards: (Size & { id: string })[];
   /** Ids of cards. Several wires between two cards pull them harder together. */
-  wires: { source: string; target: string }[];
+  wires: { source: string; target: string; /** The port's place among those of its card. */ port?: number }[];
 }
 
 export type Places = [id: string, place: Point][];
@@ -31,5 +31,29 @@ export function layered({ cards, wires }: LayoutRequest): Places {
     const middle = graph.node(id) as Point;
     return { id, width, height, x: Math.round(middle.x - width / 2), y: Math.round(middle.y - height / 2) };
   });
+  untangle(boxes, wires);
   return [...makeRoom(boxes)];
+}
+
+/** Cards that feed only the same one, in the order of the ports they feed: dagre knows no ports. */
+function untangle(boxes: readonly Box[], wires: LayoutRequest["wires"]): void {
+  const ends = new Map<string, Set<string>>();
+  const first = new Map<string, number>();
+  for (const { source, target, port = 0 } of wires) {
+    ends.set(source, (ends.get(source) ?? new Set()).add(target));
+    first.set(source, Math.min(port, first.get(source) ?? Infinity));
+  }
+  const groups = new Map<string, Box[]>();
+  for (const box of boxes) {
+    const [target, ...others] = ends.get(box.id) ?? [];
+    if (target === undefined || others.length > 0) continue;
+    const key = JSON.stringify([target, box.x + box.width / 2]);
+    groups.set(key, [...(groups.get(key) ?? []), box]);
+  }
+  for (const group of groups.values()) {
+    const slots = group.map(({ y }) => y).sort((a, b) => a - b);
+    const wanted = [...group].sort((a, b) => first.get(a.id)! - first.get(b.id)!);
+    // the first slot is exact; the others only give the order, and making room gives the rest
+    wanted.forEach((box, index) => (box.y = slots[index]!));
+  }
 }

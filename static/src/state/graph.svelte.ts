@@ -12,6 +12,8 @@ export interface Wire {
   sourceHandle: string;
   target: string;
   targetHandle: string;
+  /** The target port's place among those of its card. */
+  port: number;
   view: EdgeView;
 }
 
@@ -31,12 +33,13 @@ export class Graph {
     return topological([...byId.keys()], this.wires).map((id) => byId.get(id)!);
   });
 
-  /** By node name, the input ports that an edge reaches. */
-  readonly wired: Map<string, Set<string>> = $derived.by(() => {
-    const ports = new Map<string, Set<string>>();
+  /** By node name, the input ports that an edge reaches, and where it comes from. */
+  readonly wired: Map<string, Map<string, string>> = $derived.by(() => {
+    const ports = new Map<string, Map<string, string>>();
+    const titles = new Map(this.view?.inputs.map((card) => [card.id, card.title]));
     for (const { view } of this.wires) {
-      const known = ports.get(view.target) ?? new Set();
-      ports.set(view.target, known.add(view.target_port));
+      const known = ports.get(view.target) ?? new Map<string, string>();
+      ports.set(view.target, known.set(view.target_port, titles.get(view.source) ?? `${view.source} · ${view.source_port}`));
     }
     return ports;
   });
@@ -51,6 +54,7 @@ function cardsOf(view: GraphView): Card[] {
 
 function wiresOf(view: GraphView): Wire[] {
   const inputs = new Map(view.inputs.map((card) => [card.id, card]));
+  const nodes = new Map(view.nodes.map((node) => [node.name, node]));
   return view.edges.map((edge) => {
     const card = inputs.get(edge.source);
     const field = card?.fields.find(({ id, port }) => id === edge.source_port || port === edge.source_port);
@@ -60,6 +64,7 @@ function wiresOf(view: GraphView): Wire[] {
       sourceHandle: field?.id ?? edge.source_port,
       target: nodeId(edge.target),
       targetHandle: edge.target_port,
+      port: nodes.get(edge.target)?.inputs.findIndex(({ name }) => name === edge.target_port) ?? 0,
       view: edge,
     };
   });

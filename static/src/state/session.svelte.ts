@@ -28,10 +28,10 @@ export class Session {
   readonly edits: Edits;
   /** Nodes whose run is being asked for; "" stands for all. */
   readonly starting = new SvelteSet<string>();
-  /** The input whose widget has the focus. */
-  focused: string | null = null;
-
   #tab = tabId();
+  /** The input whose widget has the focus, and the echo of our own edit that it did not take in meanwhile. */
+  #focused: string | null = null;
+  #echo: Value | null = null;
   #socket: EventSocket | null = null;
   #retry: ReturnType<typeof setTimeout> | null = null;
 
@@ -66,7 +66,19 @@ export class Session {
     this.#socket?.hurry();
   }
 
+  focus(input: string): void {
+    this.#focused = input;
+    this.#echo = null;
+  }
+
+  /** The widget of an input was left: now it may show what the server made of the edit. */
+  blur(input: string): void {
+    if (this.#echo !== null && input === this.#focused && !this.edits.pending(input)) this.sheet.inputs.set(input, this.#echo);
+    this.#focused = this.#echo = null;
+  }
+
   edit(id: string, value: Value): void {
+    this.#echo = null;
     this.sheet.inputs.set(id, value);
     this.edits.set(id, value);
   }
@@ -104,6 +116,7 @@ export class Session {
     this.#socket = new EventSocket({
       sheet,
       onevent: (event) => this.#receive(event),
+      ongone: () => void this.start(),
       onstatus: (status, failures) => this.#noteStatus(status, failures),
     });
   }
@@ -111,7 +124,10 @@ export class Session {
   #receive(event: Event): void {
     this.notices.speak(event, (name) => this.sheet.node(name));
     if (event.type === "snapshot" && event.epoch !== this.graph.view?.epoch) this.graph.view = event.graph;
-    this.sheet.apply(event, (id, by) => this.edits.pending(id) || (by === this.#tab && id === this.focused));
+    if (event.type === "changed" && event.by === this.#tab && this.#focused !== null) {
+      this.#echo = event.inputs[this.#focused] ?? this.#echo;
+    }
+    this.sheet.apply(event, (id, by) => this.edits.pending(id) || (by === this.#tab && id === this.#focused));
   }
 
   #noteStatus(status: SocketStatus, failures: number): void {

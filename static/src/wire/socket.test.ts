@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { changed, snapshot } from "../testing/wire";
 import type { Event } from "./messages";
-import { EventSocket, FIRST_WAIT, LONGEST_WAIT, wait, type Line, type SocketStatus } from "./socket";
+import { EventSocket, FIRST_WAIT, GONE, GOOD_LINE, LONGEST_WAIT, wait, type Line, type SocketStatus } from "./socket";
 
 class FakeLine implements Line {
   onopen: (() => void) | null = null;
   onmessage: ((message: { data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
+  onclose: ((ending: { code: number }) => void) | null = null;
 
   constructor(readonly path: string) {}
 
@@ -14,25 +14,27 @@ class FakeLine implements Line {
     this.onmessage?.({ data: JSON.stringify(event) });
   }
 
-  close(): void {
-    this.onclose?.();
+  close(code = 1006): void {
+    this.onclose?.({ code });
   }
 }
 
 let lines: FakeLine[];
 let seen: Event[];
 let statuses: SocketStatus[];
+let gone: number;
 let socket: EventSocket;
 const line = (): FakeLine => lines.at(-1)!;
 const query = (): URLSearchParams => new URLSearchParams(line().path.split("?")[1]);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [lines, seen, statuses] = [[], [], []];
+  [lines, seen, statuses, gone] = [[], [], [], 0];
   socket = new EventSocket({
     sheet: "s1",
     onevent: (event) => seen.push(event),
     onstatus: (status) => statuses.push(status),
+    ongone: () => (gone += 1),
     dial: (path) => {
       lines.push(new FakeLine(path));
       return line();
@@ -81,10 +83,30 @@ describe("EventSocket", () => {
     expect(lines).toHaveLength(2);
     vi.advanceTimersByTime(1);
     expect(lines).toHaveLength(3);
-    line().onopen?.();
+    line().send(snapshot(1));
     line().close();
     vi.advanceTimersByTime(FIRST_WAIT);
     expect(lines).toHaveLength(4);
+  });
+
+  it("waits longer too when lines open and bring nothing, unless they held", () => {
+    for (let failure = 1; failure < 4; failure += 1) {
+      line().onopen?.();
+      line().close();
+      vi.advanceTimersByTime(LONGEST_WAIT);
+    }
+    line().onopen?.();
+    vi.advanceTimersByTime(GOOD_LINE + 1);
+    line().close();
+    vi.advanceTimersByTime(FIRST_WAIT);
+    expect(lines).toHaveLength(5);
+  });
+
+  it("gives up when the sheet is gone", () => {
+    line().onopen?.();
+    line().close(GONE);
+    vi.advanceTimersByTime(LONGEST_WAIT);
+    expect([lines.length, gone]).toEqual([1, 1]);
   });
 
   it("can be hurried, and closed for good", () => {

@@ -11,7 +11,7 @@ export type SocketStatus = "connecting" | "open" | "lost";
 export interface Line {
   onopen: (() => void) | null;
   onmessage: ((message: { data: string }) => void) | null;
-  onclose: (() => void) | null;
+  onclose: ((ending: { code: number }) => void) | null;
   close(): void;
 }
 
@@ -20,12 +20,17 @@ export interface SocketOptions {
   onevent: (event: Event) => void;
   /** `failures` counts the attempts since the line was last open. */
   onstatus: (status: SocketStatus, failures: number) => void;
+  /** There is no such sheet, or not for us. The socket has given up. */
+  ongone: () => void;
   dial?: (path: string) => Line;
   random?: () => number;
 }
 
 export const FIRST_WAIT = 400;
 export const LONGEST_WAIT = 10_000;
+/** A line that was open for so long, or brought something, was a good one: the next wait is short again. */
+export const GOOD_LINE = 5_000;
+export const GONE = 4404;
 
 /** Milliseconds before attempt `failures`: doubling, capped, and spread so that many tabs do not come at once. */
 export function wait(failures: number, random: () => number): number {
@@ -73,16 +78,25 @@ export class EventSocket {
     this.#timer = null;
     const line = this.#options.dial(this.#path());
     this.#line = line;
+    let opened = Infinity;
     line.onopen = () => {
-      this.#failures = 0;
+      opened = Date.now();
       this.#options.onstatus("open", 0);
     };
-    line.onmessage = ({ data }) => this.#receive(JSON.parse(data) as Event);
-    line.onclose = () => {
+    line.onmessage = ({ data }) => {
+      this.#failures = 0;
+      this.#receive(JSON.parse(data) as Event);
+    };
+    line.onclose = ({ code }) => {
       if (this.#closed || this.#line !== line) return;
       this.#line = null;
-      this.#failures += 1;
+      this.#failures = Date.now() - opened > GOOD_LINE ? 1 : this.#failures + 1;
       this.#options.onstatus("lost", this.#failures);
+      if (code === GONE) {
+        this.#closed = true;
+        this.#options.ongone();
+        return;
+      }
       if (this.#closed) return; // the listener gave up
       this.#timer = setTimeout(() => this.#dial(), wait(this.#failures, this.#options.random));
     };

@@ -17,6 +17,7 @@ from daggr.engine.engine import Engine
 from daggr.engine.events import StepEvent, StepFinished, StepLogged, StepStarted
 from daggr.engine.program import Program
 from daggr.engine.sheet import Sheets, SheetState
+from daggr.graph.graph import drawing_of
 from tests.unit.engine.graphs import chain
 
 
@@ -39,7 +40,7 @@ class Desk:
 
     def __init__(self, engine: Engine, graph: Graph) -> None:
         self.engine = engine
-        self.program: Program = engine.load(graph.drawing())
+        self.program: Program = engine.load(drawing_of(graph))
         self.sheets: Sheets = engine.sheets(self.program, "local")
         self.id = self.sheets.all()[0].id
         self.watch = Watch(engine)
@@ -70,7 +71,7 @@ class Desk:
 
 
 def call(engine: Engine, graph: Graph, folder: Path, **inputs: Any) -> dict[str, dict[str, Any]]:
-    program = engine.load(graph.drawing())
+    program = engine.load(drawing_of(graph))
     answer = engine.call(
         program, "local", engine.stage_inputs(program, inputs), frozenset(program.drawing.nodes)
     ).result(20)
@@ -403,7 +404,7 @@ def test_what_is_printed_belongs_to_the_run_that_printed_it(engine: Engine, tmp_
 
 
 def test_only_and_refresh(engine: Engine) -> None:
-    program = engine.load(chain().drawing())
+    program = engine.load(drawing_of(chain()))
     nodes = frozenset(program.drawing.nodes)
     with pytest.raises(NotCachedError, match="shout"):
         engine.call(program, "local", {}, nodes, "only")
@@ -415,6 +416,6 @@ def test_only_and_refresh(engine: Engine) -> None:
 
 
 def test_an_unknown_input_is_named(engine: Engine) -> None:
-    program = engine.load(chain().drawing())
+    program = engine.load(drawing_of(chain()))
     with pytest.raises(UnknownInputError, match="Did you mean 'shout__text'"):
         engine.stage_inputs(program, {"shout__txt": 1})

@@ -13,6 +13,7 @@ from PIL import Image
 from daggr import EndpointError, FnNode, GradioNode, Graph, NodeFailedError, RemoteError
 from daggr.engine.engine import Engine
 from daggr.engine.events import StepProgressed
+from daggr.graph.graph import drawing_of
 from tests.servers import Server
 from tests.unit.engine.test_engine import Watch, call
 
@@ -35,7 +36,7 @@ def test_the_quick_start_runs_with_a_local_app(engine: Engine, tmp_path: Path, g
         outputs={"image": gr.Image(label="Final image")},
     )
     graph = Graph("Transparent Background Image Generator", nodes=[image_maker, background_remover])
-    assert engine.check_apps(graph.drawing()) == []
+    assert engine.check_apps(drawing_of(graph)) == []
     values = call(engine, graph, tmp_path)
     with Image.open(values["background remover"]["image"]) as final:
         assert (final.size, final.mode) == ((256, 256), "RGBA")
@@ -68,7 +69,7 @@ def test_progress_reaches_the_observer(engine: Engine, tmp_path: Path, gradio_ap
 
 def test_an_apps_error_is_the_nodes(engine: Engine, tmp_path: Path, gradio_app: Server) -> None:
     node = GradioNode(gradio_app.url, "/fail", inputs={"text": "x"}, outputs={"y": None}, name="refuser")
-    with pytest.raises(RemoteError, match="'refuser' failed: .* says: The loopback app refuses 'x'"):
+    with pytest.raises(RemoteError, match=r"'refuser' failed: .* says: The loopback app refuses 'x'"):
         call(engine, Graph("Fail", nodes=[node]), tmp_path)
 
 
@@ -102,7 +103,7 @@ def test_a_wrong_call_is_told_before_anything_runs(
     engine: Engine, gradio_app: Server, endpoint: str, inputs: dict[str, Any], message: str
 ) -> None:
     node = GradioNode(gradio_app.url, endpoint, inputs=inputs, outputs={"x": None}, name="wrong")
-    (error,) = engine.check_apps(Graph("Wrong", nodes=[node]).drawing())
+    (error,) = engine.check_apps(drawing_of(Graph("Wrong", nodes=[node])))
     assert isinstance(error, EndpointError)
     with pytest.raises(EndpointError, match=message):
         raise error

@@ -9,6 +9,7 @@ import pytest
 
 from daggr import Graph, runtime
 from daggr.errors import CycleError, DuplicateNodeError, GraphError, UnknownPortError
+from daggr.graph.graph import drawing_of
 from daggr.graph.nodes.base import spec_of
 from tests.handmade import Chatbot, Field, Image, Number, node
 
@@ -86,7 +87,7 @@ def test_a_refused_circle_of_new_nodes_adds_none_of_them() -> None:
 
 def test_a_refused_name_adds_no_node() -> None:
     graph = Graph("G", nodes=[node("taken")])
-    wanted = node("last", x=node("taken").output, y=node("upstream").output)
+    wanted = node("last", x=node("upstream").output, y=node("taken").output)
     with pytest.raises(DuplicateNodeError):
         graph.add(wanted)
     assert list(graph.nodes) == ["taken"]
@@ -151,7 +152,7 @@ def test_the_schema_is_what_clients_of_0_8_read() -> None:
 def test_one_component_in_two_places_is_one_input_with_two_ids_and_joins_nothing() -> None:
     shared = Field("both")
     graph = Graph("G", nodes=[node("a", text=shared, own=Field()), node("b", x=shared)])
-    drawing = graph.drawing()
+    drawing = drawing_of(graph)
     assert drawing.inputs["a__text"] is drawing.inputs["b__x"]
     assert drawing.inputs["a__text"].ids == ("a__text", "b__x")
     assert [field.id for field in drawing.fields] == ["a__text", "a__own"]
@@ -161,7 +162,7 @@ def test_one_component_in_two_places_is_one_input_with_two_ids_and_joins_nothing
 
 
 def test_equal_components_are_two_inputs() -> None:
-    drawing = Graph("G", nodes=[node("a", x=Field("same")), node("b", x=Field("same"))]).drawing()
+    drawing = drawing_of(Graph("G", nodes=[node("a", x=Field("same")), node("b", x=Field("same"))]))
     assert [field.ids for field in drawing.fields] == [("a__x",), ("b__x",)]
 
 
@@ -174,17 +175,17 @@ def test_two_inputs_of_one_id_are_refused_by_name() -> None:
 def test_an_invisible_component_stays_in_the_schema() -> None:
     graph = Graph("G", nodes=[node("a", x=Field(visible=False))])
     assert [field["id"] for field in graph.get_api_schema()["subgraphs"][0]["inputs"]] == ["a__x"]
-    assert not graph.drawing().inputs["a__x"].component.visible
+    assert not drawing_of(graph).inputs["a__x"].component.visible
 
 
 def test_a_drawing_stays_as_it_was_when_the_graph_changes() -> None:
     a, b = node("a"), node("b", x=1)
     graph = Graph("G", nodes=[a, b])
-    before = graph.drawing()
-    assert graph.drawing() is before
+    before = drawing_of(graph)
+    assert drawing_of(graph) is before
     graph.edge(a.output, b.x)
     assert before.edges == ()
-    assert len(graph.drawing().edges) == 1
+    assert len(drawing_of(graph).edges) == 1
 
 
 # ---------------------------------------------------------------- components
@@ -206,12 +207,12 @@ def test_a_drawing_stays_as_it_was_when_the_graph_changes() -> None:
     ],
 )
 def test_a_number_that_is_whole_is_an_int_however_it_came(component: Field, given: Any, taken: Any) -> None:
-    normalised = Graph("G", nodes=[node("a", x=component)]).drawing().inputs["a__x"].component.normalise(given)
+    normalised = drawing_of(Graph("G", nodes=[node("a", x=component)])).inputs["a__x"].component.normalise(given)
     assert (type(normalised), normalised) == (type(taken), taken)
 
 
 def test_file_components_are_known_by_their_kind() -> None:
-    drawing = Graph("G", nodes=[node("a", x=Image(), y=Field())]).drawing()
+    drawing = drawing_of(Graph("G", nodes=[node("a", x=Image(), y=Field())]))
     assert drawing.inputs["a__x"].component.is_file
     assert not drawing.inputs["a__y"].component.is_file
 

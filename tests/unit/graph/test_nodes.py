@@ -41,7 +41,7 @@ class Echo:
         (lambda: FnNode(shout), "shout"),
         (lambda: FnNode(functools.partial(shout, times=3)), "shout"),
         (lambda: FnNode(Echo()), "Echo"),
-        (lambda: FnNode(str.upper, inputs={"text": "a"}), "upper"),
+        (lambda: FnNode(str.upper), "upper"),
         (lambda: FnNode(shout, "Loud words"), "Loud words"),
         (lambda: GradioNode("owner/Some-Space"), "Some-Space"),
         (lambda: GradioNode("http://127.0.0.1:7861"), "127.0.0.1:7861"),
@@ -118,7 +118,9 @@ def test_every_text_is_a_legal_port_name(name: str) -> None:
     assert Graph("G", nodes=[taker]).get_connections() == [("any", name, "whisper", "text")]
 
 
-@pytest.mark.parametrize("name", ["state", "items", "keys", "before__after", "inputs", "outputs", "kind", "where", "fn"])
+@pytest.mark.parametrize(
+    "name", ["state", "items", "keys", "before__after", "inputs", "outputs", "kind", "where", "fn"]
+)
 def test_no_attribute_of_daggrs_own_hides_a_port(name: str) -> None:
     made = FnNode(lambda: None, outputs={name: Field()})
     assert getattr(made, name) == Port(made, name)
@@ -188,6 +190,11 @@ def test_an_input_may_be_a_component_a_port_a_callable_or_a_value() -> None:
     assert [sources[port] for port in "def"] == [FixedSource(3), FixedSource(None), FixedSource(str)]
 
 
+def test_the_example_in_the_packages_own_words_can_be_drawn() -> None:
+    made = FnNode(str.upper, name="shout", inputs={"text": Field()}, outputs={"loud": Field()})
+    assert list(made.ports) == ["loud", "text"]
+
+
 def test_wrong_parameters_are_told_all_at_once_with_suggestions() -> None:
     def generate_dialogue(topic: str, host_voice: str, guest_voice: str) -> None: ...
 
@@ -228,9 +235,7 @@ def test_an_input_without_a_value_is_told_with_what_could_be_given() -> None:
     ],
 )
 def test_arguments_keep_the_positions_that_scripts_rely_on(kind: type, order: str) -> None:
-    positional = [
-        name for name, p in inspect.signature(kind).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD
-    ]
+    positional = [name for name, p in inspect.signature(kind).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional == order.split()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -47,11 +46,11 @@ def test_a_file_comes_whole_and_may_be_kept(served: Served, url: str) -> None:
 def test_a_range_is_that_slice(served: Served, url: str, start: int | None, end: int | None) -> None:
     asked = f"bytes={'' if start is None else start}-{'' if end is None else end}"
     answer = served.http.get(url, headers={"range": asked})
-    if start is None and end is None or (start is not None and end is not None and end < start):
+    if (start is None and end is None) or (start is not None and end is not None and end < start):
         assert (answer.status_code, answer.content) == (200, CONTENT)  # not a range: ignored
         return
     wanted = CONTENT[-end:] if start is None and end else CONTENT[start : None if end is None else end + 1]
-    if start is None and end == 0 or (start is not None and start >= len(CONTENT)):
+    if (start is None and end == 0) or (start is not None and start >= len(CONTENT)):
         assert answer.status_code == 416
         assert answer.headers["content-range"] == f"bytes */{len(CONTENT)}"
     else:

@@ -1,4 +1,4 @@
-"""Sheets over HTTP and their event stream: whatever two tabs do, a page that folds the events sees what the server sees."""
+"""Sheets over HTTP and their events: whatever two tabs do, a page that folds the events sees what the server sees."""
 
 from __future__ import annotations
 

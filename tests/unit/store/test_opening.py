@@ -1,0 +1,196 @@
+"""Opening and closing a store: what is swept, what is refused, and what stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import msgspec
+import pytest
+
+from daggr.errors import ArtifactCorruptError, ConfigError, StoreError, StoreVersionError
+from daggr.store import sheets
+from daggr.store.index import RUNS, SHEETS
+from daggr.store.store import FORMAT, Store
+from tests.unit.store.rooms import has, keep, staged_files
+
+LARGE = "x" * 50_000
+
+
+@pytest.fixture(scope="module")
+def dead() -> int:
+    """The number of a process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_what_a_dead_process_left_is_swept_and_what_a_living_one_works_on_stays(tmp_path: Path, dead: int) -> None:
+    Store(tmp_path).close()
+    for pid in (dead, os.getppid()):
+        (tmp_path / "tmp" / f"{pid}-0").write_bytes(b"half a blob")
+        (tmp_path / "tmp" / f"{pid}-1" / "deep").mkdir(parents=True)
+        (tmp_path / "tmp" / f"{pid}-1" / "deep" / "file").write_bytes(b"x")
+    with Store(tmp_path) as store:
+        assert [path.name for path in staged_files(store)] == [f"{os.getppid()}-0", f"{os.getppid()}-1"]
+
+
+def test_sweeping_never_follows_a_link_out_of_the_store(tmp_path: Path, dead: int) -> None:
+    Store(tmp_path / "store").close()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "weights.bin").write_bytes(b"months of work")
+    scratch = tmp_path / "store" / "tmp" / f"{dead}-0"
+    scratch.mkdir()
+    (scratch / "models").symlink_to(tmp_path / "models", target_is_directory=True)
+    (scratch / "gone").symlink_to(tmp_path / "nowhere")
+    with Store(tmp_path / "store") as store:
+        assert (tmp_path / "models" / "weights.bin").read_bytes() == b"months of work"
+        assert staged_files(store) == []
+
+
+def test_a_staged_file_that_goes_while_the_store_is_opened_disturbs_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store(tmp_path).close()
+    busy = tmp_path / "tmp" / f"{os.getppid()}-0"
+    busy.write_bytes(b"another process is about to move this into place")
+    scandir = os.scandir
+
+    def scan_then_move(path: Any = ".") -> Iterator[os.DirEntry[str]]:
+        with scandir(path) as entries:
+            found = list(entries)
+        busy.unlink(missing_ok=True)
+        return iter(found)
+
+    monkeypatch.setattr(os, "scandir", scan_then_move)
+    with Store(tmp_path) as store:
+        assert has(store, keep(store, "x"))
+
+
+def test_what_an_earlier_process_of_the_same_number_left_is_not_in_the_way(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    for number in range(4):  # in a container the program is the same number after every restart
+        (tmp_path / "tmp" / f"{os.getpid()}-{number}").write_bytes(b"left behind")
+    with Store(tmp_path) as store, store.scratch() as folder:
+        assert folder.is_dir()
+        assert store.load(keep(store, LARGE), folder) == LARGE
+
+
+# ---------------------------------------------------------------- refusing
+
+
+def test_a_newer_format_is_refused_with_what_to_do_and_left_alone(tmp_path: Path) -> None:
+    newer = msgspec.json.encode({"format": FORMAT + 2, "min_reader": FORMAT + 1, "store_id": "x", "more": [1]})
+    (tmp_path / "FORMAT").write_bytes(newer)
+    with pytest.raises(StoreVersionError, match=f"has format {FORMAT + 2}; this daggr reads up to {FORMAT}") as caught:
+        Store(tmp_path)
+    assert "Update daggr" in caught.value.hint
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"FORMAT": newer}
+
+
+def test_a_newer_format_that_this_daggr_may_read_is_read(tmp_path: Path) -> None:
+    newer = {"format": FORMAT + 1, "min_reader": FORMAT, "store_id": "x", "more": [1]}
+    (tmp_path / "FORMAT").write_bytes(msgspec.json.encode(newer))
+    with Store(tmp_path) as store:
+        assert has(store, keep(store, 1))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00", b'{"format": "one"}'])
+def test_a_format_file_that_is_damaged_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "FORMAT").write_bytes(content)
+    with pytest.raises(StoreVersionError, match="FORMAT is not what daggr wrote"):
+        Store(tmp_path)
+
+
+def test_a_store_keeps_its_id(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    before = (tmp_path / "FORMAT").read_bytes()
+    Store(tmp_path).close()
+    assert (tmp_path / "FORMAT").read_bytes() == before
+
+
+def test_a_file_in_the_place_of_the_store_is_told_as_a_setting(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("no folder")
+    with pytest.raises(ConfigError, match=r"cannot be at .*store") as caught:
+        Store(tmp_path / "store")
+    assert "DAGGR_STORE" in caught.value.hint
+
+
+def test_an_index_that_is_no_index_is_told_as_an_error_of_the_store(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    (tmp_path / "meta" / "data.mdb").write_bytes(b"not LMDB" * 4096)
+    with pytest.raises(StoreError):
+        Store(tmp_path)
+
+
+def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, store.write() as txn:
+        sheet = sheets.create(txn, "local", "graph")
+    with lmdb.open(str(tmp_path / "meta"), max_dbs=32, map_size=2**30, lib_version=0) as env:
+        table = env.open_db(b"sheet")
+        with env.begin(write=True) as raw:
+            record = bytearray(raw.get(sheet.id, db=table))
+            for at in (0, len(record) // 2, len(record) - 1):
+                broken = bytearray(record)
+                broken[at] ^= 4
+                raw.put(sheet.id[:-1] + bytes([at]), bytes(broken), db=table)
+            raw.put(sheet.id[:-1] + b"\xff", bytes(record), db=table)  # whole, but under the key of another
+            raw.put(sheet.id[:-1] + b"\xfe", b"", db=table)
+            damaged = [key for key, _ in raw.cursor(table) if key != sheet.id]
+    assert len(damaged) >= 4
+    with Store(tmp_path) as store, store.read() as txn:
+        assert txn.get(SHEETS, sheet.id) == sheet
+        for key in damaged:
+            with pytest.raises(ArtifactCorruptError, match="table 'sheet' is damaged"):
+                txn.get(SHEETS, key)
+        with pytest.raises(ArtifactCorruptError):
+            list(txn.scan(SHEETS, b""))
+        assert txn.get(RUNS, b"nobody") is None
+
+
+# ---------------------------------------------------------------- places
+
+
+def test_a_temporary_store_works_like_any_and_is_gone_when_closed(tmp_path: Path) -> None:
+    with Store(None) as store:
+        root = store.root
+        assert store.load(keep(store, LARGE), tmp_path) == LARGE
+        assert (store.files() / "..").resolve() == root.resolve()
+    assert not root.exists()
+    store.close()
+
+
+def test_temporary_stores_know_nothing_of_each_other() -> None:
+    with Store(None) as one, Store(None) as other:
+        identity = keep(one, "mine")
+        assert not has(other, identity)
+
+
+def test_a_store_stays_where_it_is_when_the_working_folder_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = Store(Path("store"))
+    try:
+        identity = keep(store, LARGE)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert store.load(identity, tmp_path) == LARGE
+        assert has(store, keep(store, LARGE + "!"))
+    finally:
+        monkeypatch.chdir(tmp_path)
+        store.close()
+
+
+def test_the_secret_of_a_store_is_its_own_and_stays(tmp_path: Path) -> None:
+    with Store(tmp_path / "a") as one, Store(tmp_path / "b") as other:
+        secret = one.secret()
+        assert len(secret) == 32
+        assert one.secret() == secret != other.secret()
+    with Store(tmp_path / "a") as again:
+        assert again.secret() == secret
