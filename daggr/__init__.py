@@ -4,8 +4,11 @@
 import gradio as gr
 from daggr import FnNode, Graph
 
-shout = FnNode(str.upper, name="shout", inputs={"text": gr.Textbox()}, outputs={"loud": gr.Textbox()})
-Graph("Shout", nodes=[shout]).launch()
+def shout(text):
+    return text.upper()
+
+node = FnNode(shout, inputs={"text": gr.Textbox()}, outputs={"loud": gr.Textbox()})
+Graph("Shout", nodes=[node]).launch()
 ```
 """
 

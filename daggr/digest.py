@@ -9,6 +9,7 @@ one part to the next. It is written for reading back, too: `decode(encode(value)
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import struct
 from collections.abc import Callable
@@ -27,15 +28,26 @@ Key = NewType("Key", bytes)
 MAX_DEPTH = 200
 """Deeper nesting is refused rather than left to the recursion limit."""
 
+_PATH = 80
+
 
 class UnencodableError(DaggrError, TypeError):
     """A value of a type that has no canonical bytes. `path` leads to it from the value given."""
 
-    def __init__(self, value: object, path: str) -> None:
+    def __init__(self, value: object, why: str = "which has no canonical form") -> None:
         kind = type(value)
         self.kind = f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
-        self.path = path
-        super().__init__(f"{path or 'the value'} is a {self.kind}, which has no canonical form")
+        self.path = ""
+        self._why = why
+        super().__init__("")
+        self.within("")
+
+    def within(self, part: str) -> None:
+        """Say in which part of a container the value was found; called from the inside out."""
+        self.path = part + self.path
+        shown = self.path if len(self.path) <= _PATH else f"{self.path[:_PATH]}…"
+        self.message = f"{shown or 'the value'} is a {self.kind}, {self._why}"
+        self.args = (self.message,)
 
 
 def digest(domain: str, *parts: bytes) -> Digest:
@@ -59,7 +71,7 @@ def encode(value: Any) -> bytes:
         UnencodableError: a part of it has another type, or is nested deeper than `MAX_DEPTH`.
     """
     out = bytearray()
-    _encode(value, out, "", 0)
+    _encode(value, out, 0)
     return bytes(out)
 
 
@@ -82,6 +94,8 @@ def decode(data: bytes) -> Any:
 
 _LENGTH = struct.Struct(">Q")
 _FLOAT = struct.Struct(">d")
+_FLOATS = struct.Struct(">dd")
+_HEAD = 1 + _LENGTH.size
 _NAN = bytes.fromhex("7ff8000000000000")
 
 
@@ -107,7 +121,7 @@ _SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t"}
 _SETS: dict[type, bytes] = {set: b"e", frozenset: b"E"}
 
 
-def _encode(value: Any, out: bytearray, path: str, depth: int) -> None:
+def _encode(value: Any, out: bytearray, depth: int) -> None:
     kind = type(value)
     if (scalar := _SCALARS.get(kind)) is not None:
         tag, content = scalar
@@ -115,67 +129,95 @@ def _encode(value: Any, out: bytearray, path: str, depth: int) -> None:
         out += tag + _LENGTH.pack(len(data)) + data
         return
     if depth >= MAX_DEPTH:
-        raise UnencodableError(value, f"{path[:40]}… (nested deeper than {MAX_DEPTH})")
-    if (tag_ := _SEQUENCES.get(kind)) is not None:
-        out += tag_ + _LENGTH.pack(len(value))
+        raise UnencodableError(value, f"nested deeper than {MAX_DEPTH}")
+    if (sequence := _SEQUENCES.get(kind)) is not None:
+        out += sequence + _LENGTH.pack(len(value))
         for index, item in enumerate(value):
-            _encode(item, out, f"{path}[{index}]", depth + 1)
+            try:
+                _encode(item, out, depth + 1)
+            except UnencodableError as error:
+                error.within(f"[{index}]")
+                raise
     elif kind is dict:
         out += b"d" + _LENGTH.pack(len(value))
         for name, item in value.items():
-            _encode(name, out, f"{path} key", depth + 1)
-            _encode(item, out, f"{path}[{name!r}]", depth + 1)
-    elif (tag_ := _SETS.get(kind)) is not None:
+            part = " key"
+            try:
+                _encode(name, out, depth + 1)
+                part = f"[{_short(name)}]" if type(item) not in _SCALARS else ""
+                _encode(item, out, depth + 1)
+            except UnencodableError as error:
+                error.within(part)
+                raise
+    elif (tag_of_set := _SETS.get(kind)) is not None:
         items = []
         for item in value:
-            part = bytearray()
-            _encode(item, part, f"{path}{{…}}", depth + 1)
-            items.append(bytes(part))
-        out += tag_ + _LENGTH.pack(len(items)) + b"".join(sorted(items))
+            encoded = bytearray()
+            try:
+                _encode(item, encoded, depth + 1)
+            except UnencodableError as error:
+                error.within("{…}")
+                raise
+            items.append(bytes(encoded))
+        out += tag_of_set + _LENGTH.pack(len(items)) + b"".join(sorted(items))
     else:
-        raise UnencodableError(value, path)
+        raise UnencodableError(value)
+
+
+def _short(name: object) -> str:
+    return repr(name) if isinstance(name, str) and len(name) <= _PATH else f"<{type(name).__name__}>"
 
 
 # ---------------------------------------------------------------- reading
 
 
-def _decode_bool(data: bytes) -> bool:
-    return {b"1": True, b"0": False}[data]
-
-
 _READ_SCALAR: dict[int, Callable[[bytes], Any]] = {
     ord("n"): lambda _: None,
-    ord("?"): _decode_bool,
+    ord("?"): lambda data: data == b"1",
     ord("i"): lambda data: int.from_bytes(data, "big", signed=True),
     ord("f"): lambda data: _FLOAT.unpack(data)[0],
-    ord("c"): lambda data: complex(_FLOAT.unpack(data[:8])[0], _FLOAT.unpack(data[8:])[0]),
+    ord("c"): lambda data: complex(*_FLOATS.unpack(data)),
     ord("s"): lambda data: data.decode("utf-8", "surrogatepass"),
     ord("b"): bytes,
     ord("B"): bytearray,
 }
-_READ_MANY: dict[int, Callable[[list[Any]], Any]] = {
-    ord("l"): list,
-    ord("t"): tuple,
-    ord("e"): set,
-    ord("E"): frozenset,
-}
+_READ_SEQUENCE: dict[int, Callable[[list[Any]], Any]] = {ord("l"): list, ord("t"): tuple}
+_READ_SET: dict[int, Callable[[list[Any]], Any]] = {ord("e"): set, ord("E"): frozenset}
 
 
-def _decode(data: memoryview, at: int) -> tuple[Any, int]:
+def _decode(data: memoryview, at: int, depth: int = 0) -> tuple[Any, int]:
+    """The value that begins at a place and the place where it ends. Only what `encode` writes is taken."""
     tag = data[at]
     (length,) = _LENGTH.unpack_from(data, at + 1)
-    at += 9
+    at += _HEAD
     if (scalar := _READ_SCALAR.get(tag)) is not None:
-        if at + length > len(data):
-            raise ValueError("cut short")
-        return scalar(bytes(data[at : at + length])), at + length
-    count = 2 * length if tag == ord("d") else length
-    if at + 9 * count > len(data):
-        raise ValueError("cut short")
-    items = []
-    for _ in range(count):
-        item, at = _decode(data, at)
-        items.append(item)
+        content = bytes(data[at : at + length])
+        value = scalar(content)
+        if len(content) != length or _SCALARS[type(value)][1](value) != content:
+            raise ValueError("not the form of a scalar")
+        return value, at + length
+    if depth >= MAX_DEPTH or at + _HEAD * length > len(data):
+        raise ValueError("nested too deep or cut short")
     if tag == ord("d"):
-        return dict(zip(items[::2], items[1::2], strict=True)), at
-    return _READ_MANY[tag](items), at
+        return _decode_dict(data, at, length, depth + 1)
+    items, ends = [], [at]
+    for _ in range(length):
+        item, end = _decode(data, ends[-1], depth + 1)
+        items.append(item)
+        ends.append(end)
+    if (sequence := _READ_SEQUENCE.get(tag)) is not None:
+        return sequence(items), ends[-1]
+    parts = [bytes(data[start:end]) for start, end in itertools.pairwise(ends)]
+    if any(one >= other for one, other in itertools.pairwise(parts)):
+        raise ValueError("a set out of order")
+    return _READ_SET[tag](items), ends[-1]
+
+
+def _decode_dict(data: memoryview, at: int, length: int, depth: int) -> tuple[dict[Any, Any], int]:
+    result: dict[Any, Any] = {}
+    for _ in range(length):
+        name, at = _decode(data, at, depth)
+        result[name], at = _decode(data, at, depth)
+    if len(result) != length:
+        raise ValueError("a key that comes twice")
+    return result, at

@@ -109,7 +109,8 @@ class Plan:
     def _resolve(self, step: Step, find: Find) -> None:
         bound = bind(self._program, step.node, self._given.inputs, self._run_of, self._given.samples)
         if bound.missing:
-            self._wait(step, *bound.missing[0])
+            for parent, port in bound.missing:
+                self._wait(step, parent, port)
             return
         step.bindings, step.parents = tuple(bound.bindings), bound.parents
         if step.node not in self._force:

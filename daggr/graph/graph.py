@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from daggr import runtime
-from daggr.errors import CycleError, DuplicateNodeError, GraphError, UnknownPortError, did_you_mean
+from daggr.errors import DuplicateNodeError, GraphError, UnknownPortError, did_you_mean
 from daggr.graph.drawing import Drawing, draw, topological
 from daggr.graph.edge import Edge
-from daggr.graph.nodes.base import Node, caller, spec_of
+from daggr.graph.nodes.base import Node, spec_of
+from daggr.graph.place import caller
 from daggr.graph.port import EdgeSource, Port
 from daggr.graph.schema import api_schema
 
@@ -51,9 +53,14 @@ class Graph:
     # ------------------------------------------------------------ building
 
     def add(self, node: Node) -> Graph:
-        """Add a node and those it needs. Returns the graph."""
-        for found in _sorted_by_serial(_with_ancestors([node], caller())):
-            self._take(found)
+        """Add a node and those it needs. Returns the graph.
+
+        Raises:
+            DuplicateNodeError: another node has its name; the graph stays as it was.
+        """
+        with self._all_or_nothing():
+            for found in _sorted_by_serial(_with_ancestors([node], caller())):
+                self._take(found)
         return self
 
     def edge(self, source: Port, target: Port) -> Graph:
@@ -66,18 +73,20 @@ class Graph:
         where = caller()
         _check_port(source, "output", where)
         _check_port(target, "input", where)
-        place = (id(target.node), target.name)
-        before = self._edges.get(place)
-        self.add(source.node).add(target.node)
-        self._edges[place] = source
-        try:
+        with self._all_or_nothing():
+            self.add(source.node).add(target.node)
+            self._edges[id(target.node), target.name] = source
             topological({node.name: spec_of(node) for node in self._nodes}, self._edge_list())
-        except CycleError:
-            self._edges.pop(place)
-            if before is not None:
-                self._edges[place] = before
-            raise
         return self
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        nodes, edges = list(self._nodes), dict(self._edges)
+        try:
+            yield
+        except GraphError:
+            self._nodes, self._edges = nodes, edges
+            raise
 
     def _take(self, node: Node) -> None:
         if any(known is node for known in self._nodes):
@@ -204,7 +213,7 @@ def _check_port(port: Port, role: Literal["input", "output"], where: str | None)
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "graph"
+    return re.sub(r"[\W_]+", "_", name.lower()).strip("_") or "graph"
 
 
 def _with_ancestors(nodes: list[Node], where: str | None) -> list[Node]:

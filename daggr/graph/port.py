@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from daggr.errors import GraphError
 from daggr.graph.component import Component
+from daggr.graph.place import caller
 
 if TYPE_CHECKING:
     from daggr.graph.nodes.base import Node
@@ -24,11 +25,15 @@ class Port:
     @property
     def each(self) -> NoReturn:
         """Scatter. Not built yet."""
-        raise GraphError(f"{self!r}.each: scatter and gather are not built yet in this version of daggr.")
+        raise GraphError(
+            f"{self!r}.each: scatter and gather are not built yet in this version of daggr.", where=caller()
+        )
 
     def all(self) -> NoReturn:
         """Gather. Not built yet."""
-        raise GraphError(f"{self!r}.all(): scatter and gather are not built yet in this version of daggr.")
+        raise GraphError(
+            f"{self!r}.all(): scatter and gather are not built yet in this version of daggr.", where=caller()
+        )
 
     def __repr__(self) -> str:
         return f"Port({self.node.name}.{self.name})"

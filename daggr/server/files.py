@@ -115,7 +115,8 @@ def _span(headers: dict[bytes, bytes], tag: bytes, size: int) -> Span | None:
     if not match[1]:
         length = int(match[2])
         return Span(max(0, size - length), size) if length and size else None
-    start, end = int(match[1]), int(match[2]) + 1 if match[2] else size
+    start = int(match[1])
+    end = int(match[2]) + 1 if match[2] else max(size, start + 1)
     if end <= start:
         return whole
     return Span(start, min(end, size)) if start < size else None

@@ -6,9 +6,11 @@ the index, so that a row and its file come and go together.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import itertools
 import os
+import secrets
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -89,7 +91,8 @@ class Blobs:
         self._tmp = root / "tmp"
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._tmp.mkdir(parents=True, exist_ok=True)
-        self._names = itertools.count()
+        self._vouched: set[bytes] = set()
+        """Blobs whose bytes this process has seen to be right."""
         self._sweep_tmp()
 
     def path(self, sha256: bytes) -> Path:
@@ -99,7 +102,7 @@ class Blobs:
 
     def tmp_path(self) -> Path:
         """A new path under `tmp/`, whose name says which process it belongs to."""
-        return self._tmp / f"{os.getpid()}-{next(self._names)}"
+        return self._tmp / f"{os.getpid()}-{secrets.token_hex(8)}"
 
     # ------------------------------------------------------------ staging
 
@@ -128,18 +131,18 @@ class Blobs:
     def place(self, txn: Txn, staged: StagedBlob) -> Path | None:
         """Make staged bytes a blob, within a write transaction. Returns the folder that changed, to be synced.
 
-        A blob that is already there is kept; a file without a row is replaced, since nobody vouches for it.
+        A blob that is already there is kept if its bytes are right; a file without a row is replaced.
         """
-        row = txn.get(BLOBS, staged.sha256)
         target = self.path(staged.sha256)
         changed = None
-        if row is None or not _has_size(target, staged.size):
+        if txn.get(BLOBS, staged.sha256) is None or not self._is_whole(staged.sha256, staged.size):
             target.parent.mkdir(exist_ok=True)
             os.chmod(staged.path, 0o444)
             if sys.platform == "win32" and target.exists():  # there a read-only file cannot be replaced
                 os.chmod(target, 0o644)
             os.replace(staged.path, target)
             changed = target.parent
+        self._vouched.add(staged.sha256)
         txn.put(BLOBS, staged.sha256, Blob(staged.size, staged.xxh3, condemned=False, ref_txn=txn.id))
         return changed
 
@@ -167,7 +170,7 @@ class Blobs:
     def copy(self, sha256: bytes, size: int, target: Path) -> None:
         """Copy a blob to a path, checked like `read`; it appears there whole or not at all."""
         hasher, seen = hashlib.sha256(), 0
-        partial = target.with_name(f".{os.getpid()}-{next(self._names)}")
+        partial = target.with_name(f".{os.getpid()}-{secrets.token_hex(8)}")
         try:
             with open(self.path(sha256), "rb") as source, open(partial, "xb") as file:
                 while chunk := source.read(CHUNK):
@@ -186,11 +189,28 @@ class Blobs:
         """Whether the file is there, whole as far as its size tells."""
         return _has_size(self.path(sha256), size)
 
+    def _is_whole(self, sha256: bytes, size: int) -> bool:
+        """Whether the file holds the bytes it is named after; read once in a process."""
+        path = self.path(sha256)
+        if not _has_size(path, size):
+            return False
+        if sha256 not in self._vouched:
+            with open(path, "rb") as file:
+                hasher = hashlib.sha256()
+                while chunk := file.read(CHUNK):
+                    hasher.update(chunk)
+            if hasher.digest() != sha256:
+                return False
+            self._vouched.add(sha256)
+        return True
+
     def _sweep_tmp(self) -> None:
-        for entry in os.scandir(self._tmp):
+        """Remove what processes that are no more have left. Other processes may sweep, or come and go, meanwhile."""
+        for entry in list(os.scandir(self._tmp)):  # read to its end, so that it is closed
             owner = entry.name.partition("-")[0]
-            if owner.isdecimal() and not _alive(int(owner), entry.stat().st_mtime):
-                _remove(Path(entry.path))
+            with contextlib.suppress(FileNotFoundError):
+                if owner.isdecimal() and not _alive(int(owner), entry.stat(follow_symlinks=False).st_mtime):
+                    _remove(Path(entry.path))
 
 
 def sync_folder(path: Path) -> None:
@@ -231,9 +251,7 @@ def _alive(pid: int, modified: float) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        for child in path.iterdir():
-            _remove(child)
-        path.rmdir()
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ import lmdb
 import msgspec
 import xxhash
 
-from daggr.errors import ArtifactCorruptError, StoreFullError
+from daggr.errors import ArtifactCorruptError, StoreError, StoreFullError
 from daggr.store.records import Artifact, Blob, Definition, HistoryEntry, Record, Run, Sheet, Snapshot
 
 MAP_SIZE = 64 * 2**30
@@ -134,18 +134,23 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(
-            str(folder),
-            map_size=MAP_SIZE,
-            max_dbs=32,
-            max_readers=1024,
-            max_spare_txns=0,
-            metasync=True,
-            sync=True,
-            writemap=False,
-            readahead=False,
-            lib_version=0,  # the stable engine, and one format for all files
-        )
+        try:
+            self._env = lmdb.open(
+                str(folder),
+                map_size=MAP_SIZE,
+                max_dbs=32,
+                max_readers=1024,
+                max_spare_txns=0,
+                metasync=True,
+                sync=True,
+                writemap=False,
+                readahead=False,
+                lib_version=0,  # the stable engine, and one format for all files
+            )
+        except lmdb.Error as error:
+            raise StoreError(
+                f"The store's index at {folder} cannot be opened: {error}.", "Move the store away, or set DAGGR_STORE."
+            ) from error
         self._env.reader_check()
         self._tables = {table.name: self._env.open_db(table.name) for table in _ALL}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 
 import xxhash
 
 from daggr.digest import encode
+from daggr.errors import ArtifactCorruptError
 from daggr.store.index import BY_KEY, BY_LOOKUP, BY_NODE, DEFINITIONS, RUNS, Marks, Txn
 from daggr.store.records import Definition, Run
+
+log = logging.getLogger("daggr.store")
 
 
 def get(txn: Txn, run: bytes) -> Run | None:
@@ -50,7 +54,11 @@ def by_node(txn: Txn, graph: str, node: str) -> Iterator[Run]:
 
 def _find(txn: Txn, table: Marks, key: bytes, scope: str) -> Iterator[Run]:
     for found in txn.keys(table, _scope_hash(scope) + key):
-        run = txn.get(RUNS, _inverted(found[-16:]))
+        try:
+            run = txn.get(RUNS, _inverted(found[-16:]))
+        except ArtifactCorruptError as error:
+            log.warning("%s It counts as not there.", error.message)
+            continue
         if run is not None and run.scope == scope:
             yield run
 

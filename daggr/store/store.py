@@ -49,7 +49,7 @@ class Store:
 
     def __init__(self, root: Path | None) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="daggr-") if root is None else None
-        self.root = Path(self._temporary.name) if self._temporary is not None else Path(root or "")
+        self.root = Path(self._temporary.name if self._temporary is not None else root or "").absolute()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             _check_format(self.root / "FORMAT")

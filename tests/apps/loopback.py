@@ -106,5 +106,5 @@ if __name__ == "__main__":
     blocks = app()
     port = free_port()
     blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True)
-    print(f"Running on http://127.0.0.1:{port}", flush=True)  # noqa: T201
+    print(f"Running on http://127.0.0.1:{port}", flush=True)
     blocks.block_thread()

@@ -1,34 +1,58 @@
 """Leaves of Python definitions: the code of a function and everything of the user's own that it reaches.
 
 Code counts by its bytecode (so comments, positions and formatting do not), for one version of Python. Followed from
-there: defaults, closures, the globals that are really loaded, attribute chains on own modules, decorators, partials,
-methods and instances, classes with their own bases. Functions of libraries count by name, data by value. A value of
-another type has no identity that could be trusted: the definition is then not cached, and says which part it is.
+there: defaults, closures, the globals that are really loaded, attribute chains on own modules, imports inside
+functions, decorators, partials, methods and instances, classes with their own bases. Functions of libraries count by
+name, data by value. A value of another type has no identity that could be trusted: the definition is then not cached,
+and says which part it is.
 
 Not seen: `getattr` with a computed name, `eval`, and what a library does with names.
 """
 
 from __future__ import annotations
 
-import dis
+import collections
 import functools
-import importlib.util
-import site
-import sys
-import sysconfig
+import re
 import types
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from daggr.digest import UnencodableError, digest, encode
+from daggr.digest import UnencodableError, encode
+from daggr.engine.fingerprint.code import code_bytes, imported_names, loaded_globals
 from daggr.engine.fingerprint.leaves import LeafMap
+from daggr.engine.fingerprint.ownership import is_own, is_standard
+from daggr.engine.fingerprint.source import own_sources
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
-_CHAIN = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_CLASS_NOISE = frozenset(
-    f"__{name}__" for name in ["dict", "weakref", "module", "qualname", "doc", "firstlineno", "static_attributes"]
+_CLASS_NOISE = frozenset({"_abc_impl", *(f"__{name}__" for name in (
+    "dict", "weakref", "module", "qualname", "doc", "firstlineno", "static_attributes", "dataclass_fields",
+    "dataclass_params",
+))})  # fmt: skip
+_BUILT_IN_FUNCTIONS = (
+    types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, types.MethodWrapperType,
+    types.ClassMethodDescriptorType,
+)  # fmt: skip
+_VALUE_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib"})
+"""Standard modules whose instances are values: what `__reduce_ex__` gives is all of them."""
+
+_STATELESS = frozenset({"logging.Logger", "_thread.lock", "_thread.RLock"})
+"""Standard instances that decide nothing."""
+
+_PAYLOADS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (collections.defaultdict, lambda value: [value.default_factory, list(value.items())]),
+    (dict, lambda value: list(value.items())),
+    (collections.deque, lambda value: [value.maxlen, list(value)]),
+    (list, list),
+    (tuple, list),
+    (str, str.__str__),
+    (bytes, lambda value: bytes(memoryview(value))),
+    (bool, bool),
+    (int, int.__int__),
+    (float, float.__float__),
+    (re.Pattern, lambda value: [value.pattern, value.flags]),
+    (types.MappingProxyType, lambda value: list(value.items())),
 )
+"""What an instance of these holds besides its attributes; the first that fits."""
 
 
 def add_python(leaves: LeafMap, name: str, value: Any) -> None:
@@ -60,75 +84,67 @@ class _Walk:
             case types.FunctionType():
                 self.visit_function(name, value)
             case types.MethodType():
-                self.visit(name, value.__func__)
-                self.visit(f"{name} self", value.__self__)
+                self.visit_method(name, value)
             case functools.partial():
                 self.leaves.add(name, b"partial")
-                self.visit(f"{name} func", value.func)
-                self.visit(f"{name} args", value.args)
-                self.visit(f"{name} keywords", value.keywords)
-            case types.BuiltinFunctionType() | types.MethodDescriptorType() | types.WrapperDescriptorType():
-                self.visit_library(name, value)
-            case type():
-                self.visit_class(name, value)
+                self.visit_parts(name, func=value.func, args=value.args, keywords=value.keywords)
             case types.ModuleType():
                 self.visit_module(name, value)
+            case type():
+                self.visit_class(name, value)
+            case _ if isinstance(value, _BUILT_IN_FUNCTIONS):
+                self.visit_bound(name, value)
             case staticmethod() | classmethod():
                 self.visit(name, value.__func__)
             case property():
-                for part in ("fget", "fset", "fdel"):
-                    self.visit(f"{name} {part}", getattr(value, part))
+                self.visit_parts(name, fget=value.fget, fset=value.fset, fdel=value.fdel)
             case functools.cached_property():
                 self.visit(name, value.func)
-            case list() | tuple() | set() | frozenset() | dict():
-                self.visit_container(name, value)
-            case _ if callable(getattr(value, "__wrapped__", None)) and not is_own(type(value)):
-                self.leaves.add(f"{name} wrapper", type(value).__qualname__.encode())
-                self.visit(name, value.__wrapped__)
+            case types.EllipsisType() | types.NotImplementedType():
+                self.leaves.add(name, repr(value).encode())
+            case set() | frozenset():
+                self.leaves.refuse(name, f"a {type(value).__name__} of objects")
             case _:
                 self.visit_instance(name, value)
+
+    def visit_parts(self, name: str, **parts: Any) -> None:
+        for part, value in parts.items():
+            self.visit(f"{name} {part}", value)
 
     # ------------------------------------------------------------ functions
 
     def visit_function(self, name: str, function: types.FunctionType) -> None:
-        if not is_own(function):
-            self.visit_library(name, function)
+        if is_own(function):
+            self.leaves.add(name, code_bytes(function.__code__))
+            self.visit_parts(name, defaults=function.__defaults__, keyword_defaults=function.__kwdefaults__)
+            self.visit_closure(name, function)
+            self.visit_attributes(name, function)
+            for chain in loaded_globals(function.__code__):
+                if chain[0] in function.__globals__:
+                    self.visit_chain(name, chain, function.__globals__[chain[0]])
+            package = function.__globals__.get("__package__") or ""
+            for imported in imported_names(function.__code__, package):
+                self.visit_source(f"{name} import {imported}", imported)
             return
-        self.leaves.add(name, _code_bytes(function.__code__))
-        self.visit(f"{name} defaults", function.__defaults__)
-        self.visit(f"{name} keyword defaults", function.__kwdefaults__)
+        self.visit_name(name, function)
+        if hasattr(function, "__wrapped__"):  # a library's decorator around something
+            self.visit(f"{name} wraps", function.__wrapped__)
+            self.visit_attributes(name, function)
+        elif function.__closure__:
+            self.visit_closure(name, function)
+
+    def visit_closure(self, name: str, function: types.FunctionType) -> None:
         for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             try:
                 content = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
             self.visit(f"{name} closure {variable}", content)
-        for chain, root in self.globals_of(function):
-            self.visit_chain(name, chain, root)
-        for imported in _imports(function.__code__):
-            self.visit_import(f"{name} import {imported}", imported)
 
-    def globals_of(self, function: types.FunctionType) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """The globals that the code loads, with the attributes that directly follow."""
-        found: dict[tuple[str, ...], None] = {}
-        for code in _nested(function.__code__):
-            chain: list[str] = []
-            for instruction in dis.get_instructions(code):
-                if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                    if chain:
-                        found.setdefault(tuple(chain))
-                    chain = [str(instruction.argval)]
-                elif chain and instruction.opname in _CHAIN:
-                    chain.append(str(instruction.argval))
-                elif instruction.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG"):
-                    if chain:
-                        found.setdefault(tuple(chain))
-                    chain = []
-            if chain:
-                found.setdefault(tuple(chain))
-        for path in sorted(found):
-            if path[0] in function.__globals__:
-                yield path, function.__globals__[path[0]]
+    def visit_attributes(self, name: str, function: types.FunctionType) -> None:
+        for attribute, value in sorted(vars(function).items()):
+            if attribute != "__wrapped__" and (is_own(function) or not isinstance(value, types.FunctionType)):
+                self.visit(f"{name} attribute {attribute}", value)
 
     def visit_chain(self, name: str, chain: tuple[str, ...], root: Any) -> None:
         """Follow `module.attribute…` through own modules to what is really used; a library's goes by its name."""
@@ -142,151 +158,126 @@ class _Walk:
             value, used = getattr(value, attribute), (*used, attribute)
         self.visit(f"{name}: {'.'.join(used)}", value)
 
-    # ------------------------------------------------------------ the rest
+    def visit_method(self, name: str, method: types.MethodType) -> None:
+        if is_own(method.__func__):
+            self.visit(f"{name} function", method.__func__)
+            self.visit(f"{name} self", method.__self__)
+        else:
+            self.visit_bound(name, method)
 
-    def visit_library(self, name: str, value: Any) -> None:
+    def visit_bound(self, name: str, function: Any) -> None:
+        """A library's function, by name; what it is bound to counts, too, unless it is a source such as `random`."""
+        self.visit_name(name, function)
+        bound = getattr(function, "__self__", None)
+        if bound is None or isinstance(bound, types.ModuleType):
+            return
+        if self.has_value(bound) or not is_standard(type(bound)):
+            self.visit(f"{name} self", bound)
+
+    def visit_name(self, name: str, value: Any) -> None:
         owner = getattr(value, "__self__", None)
         module = getattr(value, "__module__", None) or type(owner).__module__
         self.leaves.add(name, b"library", encode((module, getattr(value, "__qualname__", type(value).__qualname__))))
 
+    # ------------------------------------------------------------ classes and modules
+
     def visit_class(self, name: str, value: type) -> None:
         if not is_own(value):
-            self.visit_library(name, value)
+            self.visit_name(name, value)
             return
         self.leaves.add(name, b"class", value.__qualname__.encode())
+        if is_own(type(value)):
+            self.visit(f"{name} metaclass", type(value))
         for base in value.__bases__:
             self.visit(f"{name} base {base.__name__}", base)
         for member, content in sorted(vars(value).items()):
-            if member not in _CLASS_NOISE and not isinstance(
-                content, (types.GetSetDescriptorType, types.MemberDescriptorType)
-            ):
+            if member not in _CLASS_NOISE and not _is_field_access(content):
                 self.visit(f"{name}.{member}", content)
 
     def visit_module(self, name: str, module: types.ModuleType) -> None:
+        """A module that is used as a whole."""
         if not is_own(module):
+            self.visit_source(name, module.__name__)
             self.leaves.add(name, b"library", module.__name__.encode())
-            return
-        source = getattr(module, "__file__", None)
-        self.leaves.add(name, b"module", Path(source).read_bytes() if source else module.__name__.encode())
-        for member, content in sorted(vars(module).items()):
-            if isinstance(content, types.ModuleType) and is_own(content):
-                self.visit(f"{name}.{member}", content)
+        elif not self.visit_source(name, module.__name__):
+            self.leaves.refuse(name, f"the module {module.__name__}, which has no source file")
 
-    def visit_import(self, name: str, imported: str) -> None:
-        """An import inside a function: an own module counts with its whole file and the own modules it uses."""
-        if imported in sys.modules:
-            self.visit_module(name, sys.modules[imported])
-            return
+    def visit_source(self, name: str, module: str) -> bool:
+        """The sources behind a module's name; a library has none. Says whether there were any."""
+        sources = sorted(own_sources(module))
+        for own, source in sources:
+            self.leaves.add(f"{name} source of {own}", source)
+        return bool(sources)
+
+    # ------------------------------------------------------------ instances
+
+    def has_value(self, value: Any) -> bool:
+        """Whether an object is a value: plain data, a container, or an instance of a standard value type."""
         try:
-            spec = importlib.util.find_spec(imported)
-        except (ImportError, ValueError):
-            spec = None
-        if spec is not None and spec.origin and not _is_library(spec.origin):
-            self.leaves.add(name, b"module", Path(spec.origin).read_bytes())
-
-    def visit_container(self, name: str, value: Any) -> None:
-        self.leaves.add(name, type(value).__name__.encode(), str(len(value)).encode())
-        if isinstance(value, dict):
-            for key, item in value.items():
-                self.visit(f"{name} key", key)
-                self.visit(f"{name}[{key!r}]" if isinstance(key, (str, int)) else f"{name}[…]", item)
-        elif isinstance(value, (set, frozenset)):
-            self.leaves.refuse(name, f"a {type(value).__name__} of objects")
-        else:
-            for index, item in enumerate(value):
-                self.visit(f"{name}[{index}]", item)
+            encode(value)
+        except UnencodableError:
+            kind = type(value)
+            is_payload = any(kind is payload for payload, _ in _PAYLOADS)
+            return is_payload or kind.__module__.partition(".")[0] in _VALUE_MODULES
+        return True
 
     def visit_instance(self, name: str, value: Any) -> None:
         kind = type(value)
-        state = getattr(value, "__dict__", None)
-        if not is_own(kind) or state is None or hasattr(kind, "__slots__"):
+        if callable(getattr(value, "__wrapped__", None)) and not is_own(kind):  # such as functools.lru_cache
+            self.leaves.add(f"{name} wrapper", kind.__qualname__.encode())
+            self.visit(name, value.__wrapped__)
+        elif not is_own(kind) and kind.__module__.partition(".")[0] in _VALUE_MODULES:
+            self.visit_name(name, kind)
+            self.visit_sequence(f"{name} value", value.__reduce_ex__(2)[1:3])
+        elif f"{kind.__module__}.{kind.__qualname__}" in _STATELESS:
+            self.leaves.add(name, b"stateless", kind.__qualname__.encode())
+        elif (is_own(kind) or any(kind is payload for payload, _ in _PAYLOADS)) and self.visit_payload(name, value):
+            self.visit(f"{name} class", kind)
+            self.visit_sequence(f"{name} state", [part for pair in _attributes(value) for part in pair])
+        else:
             self.leaves.refuse(name, f"a {kind.__module__}.{kind.__qualname__}")
-            return
-        self.visit(f"{name} class", kind)
-        self.visit(f"{name} state", dict(sorted(state.items())))
+
+    def visit_payload(self, name: str, value: Any) -> bool:
+        """What an instance holds besides its attributes. False when it holds something that cannot be seen."""
+        for kind, payload in _PAYLOADS:
+            if isinstance(value, kind):
+                self.leaves.add(name, kind.__name__.encode())
+                content = payload(value)
+                if isinstance(content, list):
+                    self.visit_sequence(name, content)
+                else:
+                    self.visit(f"{name} value", content)
+                return True
+        return not any(not is_own(base) and base is not object for base in type(value).__mro__ if not _is_plain(base))
+
+    def visit_sequence(self, name: str, items: Any) -> None:
+        """Parts in order. They are named by their place: a key may be a secret."""
+        self.leaves.add(f"{name} length", str(len(items)).encode())
+        for index, item in enumerate(items):
+            if isinstance(item, tuple) and type(item) is tuple:
+                self.visit_sequence(f"{name}[{index}]", item)
+            else:
+                self.visit(f"{name}[{index}]", item)
 
 
-# ---------------------------------------------------------------- code
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes of an instance, from its dict and its slots, by name."""
+    found: dict[str, Any] = dict(getattr(value, "__dict__", {}))
+    for kind in type(value).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            if slot not in ("__dict__", "__weakref__") and hasattr(value, slot):
+                found[slot] = getattr(value, slot)
+    yield from sorted(found.items())
 
 
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _nested(constant)
-
-
-def _imports(code: types.CodeType) -> list[str]:
-    return sorted(
-        {
-            str(instruction.argval)
-            for part in _nested(code)
-            for instruction in dis.get_instructions(part)
-            if instruction.opname == "IMPORT_NAME" and instruction.argval
-        }
+def _is_field_access(content: Any) -> bool:
+    """Whether a member of a class only reads a field, as slots and named tuples do."""
+    return isinstance(content, (types.GetSetDescriptorType, types.MemberDescriptorType)) or (
+        type(content).__module__ == "_collections"
     )
 
 
-def _code_bytes(code: types.CodeType) -> bytes:
-    """All of a code object that decides what it does; its name, file and lines are not among it."""
-    return digest(
-        "daggr/code",
-        sys.implementation.cache_tag.encode() if sys.implementation.cache_tag else sys.version.encode(),
-        code.co_code,
-        getattr(code, "co_exceptiontable", b""),
-        encode((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)),
-        encode((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)),
-        *(_constant_bytes(constant) for constant in code.co_consts),
-    )
-
-
-def _constant_bytes(constant: Any) -> bytes:
-    if isinstance(constant, types.CodeType):
-        return b"code" + _code_bytes(constant)
-    if constant is ...:
-        return b"ellipsis"
-    if isinstance(constant, (tuple, frozenset)):
-        parts = [_constant_bytes(item) for item in constant]
-        return digest(
-            "daggr/constants",
-            type(constant).__name__.encode(),
-            *(sorted(parts) if isinstance(constant, frozenset) else parts),
-        )
-    if isinstance(constant, slice):
-        return b"slice" + _constant_bytes((constant.start, constant.stop, constant.step))
-    return b"data" + encode(constant)
-
-
-# ---------------------------------------------------------------- whose code it is
-
-
-def is_own(value: Any) -> bool:
-    """Whether this is the user's own code: neither Python's, nor installed, nor daggr's."""
-    if isinstance(value, types.FunctionType):
-        return not _is_library(value.__code__.co_filename)
-    module = value if isinstance(value, types.ModuleType) else sys.modules.get(getattr(value, "__module__", None) or "")
-    if module is None:
-        return getattr(value, "__module__", None) not in (None, "builtins")
-    if module.__name__ == "__main__":
-        return True
-    source = getattr(module, "__file__", None)
-    return source is not None and not _is_library(source)
-
-
-@functools.cache
-def _library_roots() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    roots = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    roots.update(site.getsitepackages() if hasattr(site, "getsitepackages") else ())
-    roots.add(site.getusersitepackages())
-    roots.add(_PACKAGE)
-    return tuple(f"{Path(root).resolve()!s}/".replace("\\", "/") for root in roots)
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_library(filename: str) -> bool:
-    if filename.startswith("<frozen"):
-        return True
-    if filename.startswith("<"):
-        return False
-    return str(Path(filename).resolve()).replace("\\", "/").startswith(_library_roots())
+def _is_plain(base: type) -> bool:
+    """Whether a base of the standard library keeps all it knows in Python attributes."""
+    return base.__module__ in ("abc", "typing", "enum", "collections.abc", "contextlib", "dataclasses")

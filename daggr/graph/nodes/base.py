@@ -7,8 +7,6 @@ but `name`, `ports` and `test`; everything else it knows is in its `NodeSpec`, w
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +15,9 @@ from typing import Any, ClassVar, Literal, NoReturn
 from daggr import runtime
 from daggr.errors import GraphError, UnknownPortError, did_you_mean
 from daggr.graph.component import Component, is_component, read_component
+from daggr.graph.place import caller
 from daggr.graph.port import EdgeSource, FixedSource, Port, SampledSource, Source, UiSource
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _serial = itertools.count()
 
 Kind = Literal["fn", "gradio"]
@@ -131,19 +129,6 @@ def spec_of(node: Node) -> NodeSpec:
     return node._spec
 
 
-def caller() -> str | None:
-    """The line outside of daggr that is being executed, such as `app.py:14`."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not os.path.abspath(name).startswith(_PACKAGE + os.sep):
-            return f"{os.path.basename(name)}:{frame.f_lineno}"
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return None
-
-
 def read_source(value: Any) -> Source:
     """Where an input's value comes from, told from what the script gave."""
     if isinstance(value, Port):
@@ -152,7 +137,8 @@ def read_source(value: Any) -> Source:
         outputs = list(spec_of(value).outputs)
         raise GraphError(
             f"A node was given as an input: {value!r}. Give one of its output ports: "
-            + ", ".join(f"{value.name}.{name}" for name in outputs)
+            + ", ".join(f"{value.name}.{name}" for name in outputs),
+            where=caller(),
         )
     if is_component(value):
         return UiSource(read_component(value))

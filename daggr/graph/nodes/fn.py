@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from daggr.errors import GraphError, UnknownInputError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, caller, read_outputs, read_source, warn_file_types
+from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_outputs, read_source, warn_file_types
+from daggr.graph.place import caller
 from daggr.graph.port import Source, UnboundSource
 from daggr.graph.validate import name_set, unknown_names
 

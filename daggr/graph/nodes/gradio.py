@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from daggr.errors import GraphError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, caller, read_outputs, read_source, warn_file_types
+from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_outputs, read_source, warn_file_types
+from daggr.graph.place import caller
 
 
 @dataclass

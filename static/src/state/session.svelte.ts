@@ -124,9 +124,8 @@ export class Session {
   #receive(event: Event): void {
     this.notices.speak(event, (name) => this.sheet.node(name));
     if (event.type === "snapshot" && event.epoch !== this.graph.view?.epoch) this.graph.view = event.graph;
-    if (event.type === "changed" && event.by === this.#tab && this.#focused !== null) {
-      this.#echo = event.inputs[this.#focused] ?? this.#echo;
-    }
+    const told = event.type === "changed" && this.#focused !== null ? event.inputs[this.#focused] : undefined;
+    if (told !== undefined) this.#echo = event.type === "changed" && event.by === this.#tab ? told : null;
     this.sheet.apply(event, (id, by) => this.edits.pending(id) || (by === this.#tab && id === this.#focused));
   }
 

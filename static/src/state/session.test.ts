@@ -82,6 +82,7 @@ describe("a session", () => {
     receive(changed(2, { by: tab(), inputs: { a: json("new") } }));
     expect(session.sheet.inputs.get("a")).toEqual(json("new "));
     receive(changed(3, { by: "another tab", inputs: { a: json("theirs") } }));
+    session.blur("a");
     expect(session.sheet.inputs.get("a")).toEqual(json("theirs"));
     session.focus("a");
     receive(changed(4, { by: tab(), inputs: { a: json("made of it") } }));

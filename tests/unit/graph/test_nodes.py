@@ -6,12 +6,14 @@ import functools
 import inspect
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import daggr
 from daggr import FnNode, GradioNode, Graph, Node, Port
 from daggr.errors import DuplicateNodeError, GraphError, UnknownInputError, UnknownPortError
 from daggr.graph.nodes.base import spec_of
@@ -191,8 +193,10 @@ def test_an_input_may_be_a_component_a_port_a_callable_or_a_value() -> None:
 
 
 def test_the_example_in_the_packages_own_words_can_be_drawn() -> None:
-    made = FnNode(str.upper, name="shout", inputs={"text": Field()}, outputs={"loud": Field()})
-    assert list(made.ports) == ["loud", "text"]
+    assert daggr.__doc__ is not None
+    example = daggr.__doc__.partition("```python\n")[2].partition("```")[0].replace(".launch()", "")
+    exec(example.replace("import gradio as gr\n", ""), names := {"gr": SimpleNamespace(Textbox=Field)})
+    assert list(names["node"].ports) == ["loud", "text"]
 
 
 def test_wrong_parameters_are_told_all_at_once_with_suggestions() -> None:

@@ -1,0 +1,59 @@
+"""Own modules as a whole, by their source: their files and the files of all own modules that these import.
+
+Read from disk without executing anything, so it is the same whether or not a module has been loaded yet.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from daggr.engine.fingerprint.code import absolute_names
+from daggr.engine.fingerprint.ownership import is_own_file
+
+
+def own_sources(module: str) -> Iterator[tuple[str, bytes]]:
+    """The name and source of an own module, its packages, and every own module they import; each once."""
+    waiting, seen = [module], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or not name:
+            continue
+        seen.add(name)
+        waiting.append(name.rpartition(".")[0])
+        spec = _find(name)
+        if spec is None or spec.origin is None or not is_own_file(spec.origin) or not spec.has_location:
+            continue
+        source = Path(spec.origin).read_bytes()
+        yield name, source
+        package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+        waiting.extend(_imports(source, package))
+
+
+def _find(name: str) -> importlib.machinery.ModuleSpec | None:
+    """The spec of a module, found without importing its packages."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__spec__", None)
+    path = None
+    spec = None
+    for end in (part for part in range(1, name.count(".") + 2)):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[:end]), path)
+        if spec is None:
+            return None
+        path = list(spec.submodule_search_locations or ())
+    return spec
+
+
+def _imports(source: bytes, package: str) -> Iterator[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from absolute_names(node.module or "", node.level, tuple(alias.name for alias in node.names), package)
