@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from daggr.graph.drawing import Drawing, draw, topological
 from daggr.graph.edge import Edge
 from daggr.graph.nodes.base import Node, spec_of
 from daggr.graph.place import caller
-from daggr.graph.port import EdgeSource, Port
+from daggr.graph.port import EdgeSource, Port, PortOwner
 from daggr.graph.schema import api_schema
 
 CacheMode = Literal["use", "refresh", "only", "off"]
@@ -47,8 +47,7 @@ class Graph:
         self._edges: dict[tuple[int, str], Port] = {}
         self._drawing: tuple[tuple[str, ...], Drawing] | None = None
         self.persist_key = (_slug(name) if persist_key is None else persist_key) or None
-        for node in _sorted_by_serial(_with_ancestors(list(nodes or []), where)):
-            self._take(node)
+        self._include(list(nodes or []), where)
 
     # ------------------------------------------------------------ building
 
@@ -59,8 +58,7 @@ class Graph:
             DuplicateNodeError: another node has its name; the graph stays as it was.
         """
         with self._all_or_nothing():
-            for found in _sorted_by_serial(_with_ancestors([node], caller())):
-                self._take(found)
+            self._include([node], caller())
         return self
 
     def edge(self, source: Port, target: Port) -> Graph:
@@ -74,7 +72,7 @@ class Graph:
         _check_port(source, "output", where)
         _check_port(target, "input", where)
         with self._all_or_nothing():
-            self.add(source.node).add(target.node)
+            self._include([source.node, target.node], where)
             self._edges[id(target.node), target.name] = source
             topological({node.name: spec_of(node) for node in self._nodes}, self._edge_list())
         return self
@@ -87,6 +85,10 @@ class Graph:
         except GraphError:
             self._nodes, self._edges = nodes, edges
             raise
+
+    def _include(self, nodes: Sequence[PortOwner], where: str | None) -> None:
+        for node in _sorted_by_serial(_with_ancestors(nodes, where)):
+            self._take(node)
 
     def _take(self, node: Node) -> None:
         if any(known is node for known in self._nodes):
@@ -216,7 +218,7 @@ def _slug(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.lower()).strip("_") or "graph"
 
 
-def _with_ancestors(nodes: list[Node], where: str | None) -> list[Node]:
+def _with_ancestors(nodes: Sequence[PortOwner], where: str | None) -> list[Node]:
     found: dict[int, Node] = {}
     waiting = list(reversed(nodes))
     while waiting:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from daggr.errors import GraphError
 from daggr.graph.component import Component
 from daggr.graph.place import caller
 
-if TYPE_CHECKING:
-    from daggr.graph.nodes.base import Node
+
+class PortOwner(Protocol):
+    """What a port needs of its node."""
+
+    _spec: Any
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
 
 
 class Port:
@@ -18,7 +25,7 @@ class Port:
 
     __slots__ = ("name", "node")
 
-    def __init__(self, node: Node, name: str) -> None:
+    def __init__(self, node: PortOwner, name: str) -> None:
         self.node = node
         self.name = name
 

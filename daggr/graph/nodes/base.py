@@ -16,7 +16,7 @@ from daggr import runtime
 from daggr.errors import GraphError, UnknownPortError, did_you_mean
 from daggr.graph.component import Component, is_component, read_component
 from daggr.graph.place import caller
-from daggr.graph.port import EdgeSource, FixedSource, Port, SampledSource, Source, UiSource
+from daggr.graph.port import EdgeSource, FixedSource, Port, PortOwner, SampledSource, Source, UiSource
 
 _serial = itertools.count()
 
@@ -124,9 +124,10 @@ class Node:
         return f"{type(self).__name__}({self.name!r})"
 
 
-def spec_of(node: Node) -> NodeSpec:
+def spec_of(node: PortOwner) -> NodeSpec:
     """What the user said of a node."""
-    return node._spec
+    spec: NodeSpec = node._spec
+    return spec
 
 
 def read_source(value: Any) -> Source:
