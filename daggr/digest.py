@@ -208,7 +208,7 @@ def _decode(data: memoryview, at: int, depth: int = 0) -> tuple[Any, int]:
     if (sequence := _READ_SEQUENCE.get(tag)) is not None:
         return sequence(items), ends[-1]
     parts = [bytes(data[start:end]) for start, end in itertools.pairwise(ends)]
-    if any(one >= other for one, other in itertools.pairwise(parts)):
+    if any(one > other for one, other in itertools.pairwise(parts)):  # equal ones are NaNs: none equals another
         raise ValueError("a set out of order")
     return _READ_SET[tag](items), ends[-1]
 

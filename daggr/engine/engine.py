@@ -123,14 +123,8 @@ class Engine:
         """
         digests: dict[str, bytes] = {}
         staged: list[Staged] = []
-        for given, value in values.items():
-            field = program.drawing.inputs.get(given)
-            if field is None:
-                valid = list(program.drawing.inputs)
-                raise UnknownInputError(
-                    f"There is no input {given!r}. Inputs: {', '.join(valid) or 'none'}. "
-                    f"{did_you_mean(given, valid)}".rstrip()
-                )
+        for given, field in [(name, _field(program, name)) for name in values]:
+            value = values[given]
             if isinstance(value, Stored):
                 digests[field.id] = value.digest
                 continue
@@ -252,6 +246,16 @@ class Engine:
         self._thread.close()
         self._executor.close()
         unwrap()
+
+
+def _field(program: Program, given: str) -> UiInput:
+    field = program.drawing.inputs.get(given)
+    if field is None:
+        valid = list(program.drawing.inputs)
+        raise UnknownInputError(
+            f"There is no input {given!r}. Inputs: {', '.join(valid) or 'none'}. {did_you_mean(given, valid)}".rstrip()
+        )
+    return field
 
 
 def _answer(plan: Plan, known: int) -> Answer:
