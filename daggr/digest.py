@@ -208,9 +208,11 @@ def _decode(data: memoryview, at: int, depth: int = 0) -> tuple[Any, int]:
     if (sequence := _READ_SEQUENCE.get(tag)) is not None:
         return sequence(items), ends[-1]
     parts = [bytes(data[start:end]) for start, end in itertools.pairwise(ends)]
-    if any(one > other for one, other in itertools.pairwise(parts)):  # equal ones are NaNs: none equals another
+    members = _READ_SET[tag](items)
+    # sorted, and each once; only NaNs may come again, since none equals another
+    if any(one > other for one, other in itertools.pairwise(parts)) or len(members) != length:
         raise ValueError("a set out of order")
-    return _READ_SET[tag](items), ends[-1]
+    return members, ends[-1]
 
 
 def _decode_dict(data: memoryview, at: int, length: int, depth: int) -> tuple[dict[Any, Any], int]:
