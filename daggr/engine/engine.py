@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -33,6 +34,8 @@ from daggr.store.artifacts import Staged
 from daggr.store.index import Txn
 from daggr.store.records import Run
 from daggr.store.store import Store
+
+log = logging.getLogger("daggr.engine")
 
 CacheMode = Literal["use", "refresh", "only"]
 
@@ -238,7 +241,10 @@ class Engine:
 
     def _tell(self, event: StepEvent) -> None:
         for observer in list(self._observers):
-            observer(event)
+            try:
+                observer(event)
+            except Exception:  # an observer's trouble is not the run's
+                log.exception("an observer failed")
 
     def close(self) -> None:
         """Stop what runs and let go of threads and connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ from daggr.engine.events import (
 from daggr.engine.plan import Find, Plan, Step
 from daggr.engine.program import Program
 from daggr.engine.step import Executor, Order
-from daggr.errors import DaggrError
+from daggr.errors import DaggrError, NodeFailedError, RunCancelledError
 from daggr.store.index import Txn
 from daggr.store.records import Run
+
+log = logging.getLogger("daggr.engine")
 
 Keep = Callable[[Txn, Step, Run], None]
 """Records what else changes with a step's result, in the transaction that records the run."""
@@ -61,19 +64,29 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 step = running.pop(task)
-                try:
-                    run = task.result()
-                except DaggrError as error:
+                error = _error_of(task, step)
+                if error is None:
+                    _finish(job, step, task.result(), observe)
+                else:
                     first = first or error
                     _fail(job, step, error, observe)
-                else:
-                    _finish(job, step, run, observe)
             start_ready()
     finally:
         for task in running:
             task.cancel()
         observe(JobEnded(job.id, job.sheet, ""))
     return first
+
+
+def _error_of(task: asyncio.Task[Run], step: Step) -> DaggrError | None:
+    """Why a step has no run; None if it has one."""
+    if task.cancelled():
+        return RunCancelledError(f"{step.node!r} was stopped.")
+    error = task.exception()
+    if error is None or isinstance(error, DaggrError):
+        return error
+    log.error("%r ended in an unexpected way", step.node, exc_info=error)
+    return NodeFailedError(f"{step.node!r} failed: {type(error).__name__}: {error}", node=step.node)
 
 
 def _finish(job: Job, step: Step, run: Run, observe: Observer) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from daggr.digest import UnencodableError, digest
 from daggr.engine.runners.base import Returned
 from daggr.errors import NodeFailedError
+from daggr.filename import safe_name
 from daggr.graph.component import NAMED_FILE_TYPES, Component
 from daggr.graph.nodes.base import NodeSpec
 from daggr.store.artifacts import Artifacts, Staged
@@ -55,33 +57,59 @@ def _as_file(
     spec: NodeSpec, port: str, component: Component | None, value: Any, returned: Returned, folder: Path
 ) -> Path | None:
     """The file that a value stands for, or None for a plain value."""
-    given = value["path"] if (is_reference := _is_reference(value)) else value
-    wants_file = component is not None and component.is_file
-    if value is None or not (wants_file or is_reference):
-        if _holds_reference(value):
-            raise _refused(spec, port, "a list or dict with files in it, which daggr cannot keep yet")
+    if value is None:
         return None
-    if isinstance(given, (list, tuple)) and len(given) > 0 and component is not None and component.type == "image":
-        given = given[0]
-    if hasattr(given, "save") and hasattr(given, "mode"):
-        path = folder / f"{port or 'image'}-{id(given):x}.png"
+    if component is None or not component.is_file:
+        if component is None and (path := _own_path(value, folder)) is not None:
+            return path
+        if any(_own_path(item, folder) is not None for item in (value, *_items(value))):
+            raise _refused(
+                spec, port, "a text, list or dict with a file of this run in it, which daggr cannot keep yet"
+            )
+        return None
+    given = value[0] if component.type == "image" and isinstance(value, (list, tuple)) and value else value
+    if (path := _own_path(given, folder)) is not None:
+        return path
+    if is_picture(given):
+        path = folder / f"{safe_name(port)}-{id(given):x}.png"
         given.save(path, format="PNG")
         return path
     if not isinstance(given, (str, Path)):
         raise _refused(spec, port, f"a {type(value).__name__}")
-    if str(given) in returned.texts and not is_reference:
-        raise _refused(spec, port, f"the text {str(given)!r}, which came in as text and does not become a file")
+    return _outside_path(spec, port, str(given), returned)
+
+
+def _own_path(value: Any, folder: Path) -> Path | None:
+    """The file in the run's own folder that a value names: handed out by daggr, or written there by the function."""
+    given = value.get("path") if isinstance(value, dict) else value
+    if not isinstance(given, (str, Path)) or not str(given).startswith(f"{folder}{os.sep}"):
+        return None
+    path = Path(given).resolve()
+    return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+
+
+def _outside_path(spec: NodeSpec, port: str, given: str, returned: Returned) -> Path:
+    """The file that a path on a file port names.
+
+    Raises:
+        NodeFailedError: it came in as text, names no file, or a file that daggr may not take.
+    """
+    if given in returned.texts:
+        raise _refused(spec, port, f"the text {given!r}, which came in as text and does not become a file")
     path = Path(given).resolve()
     if not path.is_file():
-        raise _refused(spec, port, f"{str(given)!r}, where there is no file")
-    if not _may_take(path, folder):
-        raise _refused(spec, port, f"{str(given)!r}, which is outside of the working folder and the temporary folder")
+        raise _refused(spec, port, f"{given!r}, where there is no file")
+    if not _may_take(path):
+        raise _refused(spec, port, f"{given!r}, which is outside of the working folder and the temporary folder")
     return path
 
 
-def _may_take(path: Path, folder: Path) -> bool:
-    if path.is_relative_to(folder.resolve()):
-        return True
+def is_picture(value: Any) -> bool:
+    """Whether this is a PIL image, told without importing PIL."""
+    return hasattr(value, "save") and hasattr(value, "mode")
+
+
+def _may_take(path: Path) -> bool:
     for root in (Path.cwd().resolve(), Path(tempfile.gettempdir()).resolve()):
         if path.is_relative_to(root):
             return not any(part.startswith(".") for part in path.relative_to(root).parts)
@@ -92,14 +120,6 @@ def _file_name(port: str, component: Component | None, source: Path) -> str:
     if component is None or component.type in NAMED_FILE_TYPES:
         return source.name
     return f"{port}{source.suffix}"
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, Mapping) and "path" in value and bool(value.get("meta"))
-
-
-def _holds_reference(value: Any) -> bool:
-    return any(_is_reference(item) or (hasattr(item, "save") and hasattr(item, "mode")) for item in _items(value))
 
 
 def _items(value: Any) -> Iterator[Any]:

@@ -80,7 +80,8 @@ def _define(spec: NodeSpec, epoch: str) -> Definition:
     reasons = [own.uncached, *(sampler.uncached for sampler in samplers.values())]
     reasons += [f"not cached: input {p} holds a {type(c.value).__name__}" for p, c in constants.items() if c.volatile]
     if uncached := next((reason for reason in reasons if reason), ""):
-        own = Fingerprint(digest("daggr/unvouched", own.digest, epoch.encode()), own.leaves, uncached)
+        salted = digest("daggr/unvouched", own.digest, epoch.encode())
+        own = Fingerprint(salted, own.leaves, uncached, own.sources)
     return Definition(spec, own, constants, {port: sampler.digest for port, sampler in samplers.items()})
 
 

@@ -19,6 +19,7 @@ from daggr.engine.runners.base import Call, Returned, Runner, failed
 from daggr.engine.scheduler import Slots
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import DaggrError, NodeFailedError
+from daggr.filename import readable
 from daggr.graph.port import SampledSource
 from daggr.store import runs
 from daggr.store.artifacts import Staged
@@ -148,7 +149,9 @@ class _Attempt:
 
     def write_log(self, text: str) -> None:
         if self._logged < LOG_LIMIT:
-            text = text[: LOG_LIMIT - self._logged]
+            text = readable(text)
+            if len(text) > LOG_LIMIT - self._logged:
+                text = text[: LOG_LIMIT - self._logged] + "\n… (cut)\n"
             self._log.append(text)
             self._logged += len(text)
             self.order.log(text)
@@ -165,8 +168,12 @@ class _Attempt:
         self.bindings.append(Binding(binding.port, identity, "sampled", provider=binding.provider))
 
     def run(self, status: Any, taken: Taken, error: str = "", notes: tuple[str, ...] = ()) -> Run:
-        spec = self.definition.spec
-        identity = identity_of(self.definition.fingerprint.digest, self.bindings)
+        spec, fingerprint = self.definition.spec, self.definition.fingerprint
+        identity = identity_of(fingerprint.digest, self.bindings)
+        uncached = fingerprint.uncached or taken.uncached
+        if changed := fingerprint.changed_source():  # it ran with something else than its fingerprint says
+            uncached = f"not cached: the module {changed} was changed after the script was loaded; load it again"
+            identity = identity_of(digest("daggr/changed", fingerprint.digest, self.id), self.bindings)
         return Run(
             id=self.id,
             graph=self.program.graph,
@@ -184,7 +191,7 @@ class _Attempt:
             seconds=time.perf_counter() - self._clock,
             error=error,
             log="".join(self._log),
-            uncached=self.definition.fingerprint.uncached or taken.uncached,
+            uncached=uncached,
             notes=notes,
         )
 
@@ -192,10 +199,10 @@ class _Attempt:
 def _sample(attempt: _Attempt, source: SampledSource) -> Any:
     try:
         return source.provider()
-    except Exception as error:
+    except BaseException as error:
         spec = attempt.definition.spec
         raise NodeFailedError(
-            f"{source.name}, which {spec.name!r} samples, failed: {type(error).__name__}: {error}",
+            readable(f"{source.name}, which {spec.name!r} samples, failed: {type(error).__name__}: {error}"),
             where=spec.where,
             node=spec.name,
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from daggr.errors import UnknownInputError
+from daggr.filename import readable
 from daggr.graph.component import Component
 from daggr.server.messages import FileValue, JsonValue, OpaqueValue, Value
 from daggr.store.artifacts import StoredFile
@@ -92,8 +93,10 @@ def reference(values: Values, component: Component, input_id: str, given: Any) -
 def to_json(value: Any) -> Any:
     """The nearest JSON of a value: tuples and sets as lists, bytes as base64, NaN as null, huge numbers as text."""
     match value:
-        case None | bool() | str():
+        case None | bool():
             return value
+        case str():
+            return readable(value)
         case int():
             return value if abs(value) < _EXACT else str(value)
         case float():
@@ -101,11 +104,10 @@ def to_json(value: Any) -> Any:
         case bytes() | bytearray():
             return base64.b64encode(value).decode()
         case dict():
-            return {key if isinstance(key, str) else str(key): to_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [to_json(item) for item in value]
-        case set() | frozenset():
-            return [to_json(item) for item in sorted(value, key=repr)]
+            return {readable(str(key)): to_json(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
+            return [to_json(item) for item in ordered]
         case _:
             return str(value)
 

@@ -146,7 +146,7 @@ class Artifacts:
             place = folder / identity.hex()[:16]
             place.mkdir(parents=True, exist_ok=True)
             target = place / artifact.name
-            if not target.exists():
+            if not self._blobs.is_copy(target, artifact.blob, artifact.size):
                 self._blobs.copy(artifact.blob, artifact.size, target)
             return FilePath(str(target))
         content = artifact.inline if artifact.blob is None else self._blobs.read(artifact.blob, artifact.size)

@@ -189,19 +189,16 @@ class Blobs:
         """Whether the file is there, whole as far as its size tells."""
         return _has_size(self.path(sha256), size)
 
+    def is_copy(self, path: Path, sha256: bytes, size: int) -> bool:
+        """Whether a file holds the bytes of a blob. It is read: others may have written to it."""
+        return _has_size(path, size) and _hash_file(path) == sha256
+
     def _is_whole(self, sha256: bytes, size: int) -> bool:
-        """Whether the file holds the bytes it is named after; read once in a process."""
+        """Whether the blob's file holds the bytes it is named after; read once in a process."""
         path = self.path(sha256)
-        if not _has_size(path, size):
+        if not _has_size(path, size) or (sha256 not in self._vouched and _hash_file(path) != sha256):
             return False
-        if sha256 not in self._vouched:
-            with open(path, "rb") as file:
-                hasher = hashlib.sha256()
-                while chunk := file.read(CHUNK):
-                    hasher.update(chunk)
-            if hasher.digest() != sha256:
-                return False
-            self._vouched.add(sha256)
+        self._vouched.add(sha256)
         return True
 
     def _sweep_tmp(self) -> None:
@@ -225,6 +222,14 @@ def sync_folder(path: Path) -> None:
 
 
 _sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+def _hash_file(path: Path) -> bytes:
+    hasher = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+    return hasher.digest()
 
 
 def _full(path: Path, error: OSError) -> StoreFullError:

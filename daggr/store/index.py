@@ -172,6 +172,10 @@ class Index:
                 yield Txn(txn, self._tables, write=True)
         except (lmdb.MapFullError, lmdb.DiskError) as error:
             raise StoreFullError(f"The store's index cannot grow: {error}.", "Make room on its disk.") from error
+        except lmdb.Error as error:
+            raise StoreError(
+                f"The store's index cannot be written: {error}.", "Is its disk full or failing?"
+            ) from error
 
     def close(self) -> None:
         """Close the environment. Nothing may use it afterwards."""

@@ -13,6 +13,8 @@ class LeafMap:
 
     leaves: dict[str, Digest] = field(default_factory=dict)
     uncached: str = ""
+    sources: dict[str, Digest] = field(default_factory=dict)
+    """Modules that code may yet import when it runs, and the digests of all their sources."""
 
     def add(self, name: str, *parts: bytes) -> None:
         """Add a leaf. Of leaves with one name, each counts."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from daggr.digest import Digest, encode
 from daggr.engine.fingerprint.leaves import LeafMap
 from daggr.engine.fingerprint.python import add_python
+from daggr.engine.fingerprint.source import sources_digest
 from daggr.errors import GraphError
 from daggr.graph.component import Component
 from daggr.graph.nodes.base import NodeSpec
@@ -20,11 +21,19 @@ _SHAPING = ("format", "image_mode", "precision", "type", "multiselect", "file_co
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A definition's identity, the leaf map it is the hash of, and why results are not cached, if they are not."""
+    """A definition's identity, the leaf map it is the hash of, and why results are not cached, if they are not.
+
+    `sources` are the modules that its code may import when it runs, with the digests that are in the leaf map.
+    """
 
     digest: Digest
     leaves: Mapping[str, Digest]
     uncached: str
+    sources: Mapping[str, Digest]
+
+    def changed_source(self) -> str:
+        """A module that is not on disk any more as it was when the script was loaded; empty if all are."""
+        return next((module for module, known in self.sources.items() if sources_digest(module) != known), "")
 
 
 def node_fingerprint(spec: NodeSpec) -> Fingerprint:
@@ -44,14 +53,14 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
             add_python(leaves, hook, function)
     for index, (port, component) in enumerate(spec.outputs.items()):
         leaves.add(f"output {port}", encode((index, port, _shape(component))))
-    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached)
+    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached, leaves.sources)
 
 
 def provider_fingerprint(provider: object) -> Fingerprint:
     """The fingerprint of a callable that is sampled for an input."""
     leaves = LeafMap()
     add_python(leaves, "provider", provider)
-    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached)
+    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached, leaves.sources)
 
 
 def _shape(component: Component | None) -> tuple[object, ...] | None:

@@ -22,7 +22,7 @@ from daggr.digest import UnencodableError, encode
 from daggr.engine.fingerprint.code import code_bytes, imported_names, loaded_globals
 from daggr.engine.fingerprint.leaves import LeafMap
 from daggr.engine.fingerprint.ownership import is_own, is_standard
-from daggr.engine.fingerprint.source import own_sources
+from daggr.engine.fingerprint.source import own_sources, sources_digest
 
 _CLASS_NOISE = frozenset({"_abc_impl", *(f"__{name}__" for name in (
     "dict", "weakref", "module", "qualname", "doc", "firstlineno", "static_attributes", "dataclass_fields",
@@ -207,6 +207,8 @@ class _Walk:
         sources = sorted(own_sources(module))
         for own, source in sources:
             self.leaves.add(f"{name} source of {own}", source)
+        if sources:
+            self.leaves.sources[module] = sources_digest(module)
         return bool(sources)
 
     # ------------------------------------------------------------ instances

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from daggr.digest import Digest, digest
 from daggr.engine.fingerprint.code import absolute_names
 from daggr.engine.fingerprint.ownership import is_own_file
 
@@ -31,6 +32,13 @@ def own_sources(module: str) -> Iterator[tuple[str, bytes]]:
         yield name, source
         package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
         waiting.extend(_imports(source, package))
+
+
+def sources_digest(module: str) -> Digest:
+    """One digest over all sources behind a module's name, as they are on disk now."""
+    return digest(
+        "daggr/sources", *(part for own, text in sorted(own_sources(module)) for part in (own.encode(), text))
+    )
 
 
 def _find(name: str) -> importlib.machinery.ModuleSpec | None:

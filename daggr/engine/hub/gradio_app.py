@@ -56,6 +56,8 @@ class GradioApp:
     headers: Mapping[str, str]
     endpoints: Mapping[str, Endpoint]
     by_index: Mapping[int, Endpoint]
+    app_id: str = ""
+    """Names one start of the app; endpoints are numbered anew with each."""
 
     def endpoint(self, spec: GradioSpec) -> Endpoint:
         """The endpoint that a node calls.
@@ -77,13 +79,12 @@ class GradioApp:
         return found
 
 
-async def discover(client: httpx.AsyncClient, spec: GradioSpec) -> GradioApp:
-    """Ask an app what it offers.
+async def discover(client: httpx.AsyncClient, spec: GradioSpec, url: str, headers: dict[str, str]) -> GradioApp:
+    """Ask an app, which `locate` has found, what it offers.
 
     Raises:
         RemoteError: it does not answer, or not like a Gradio app.
     """
-    url, headers = locate(spec)
     config = await _get(client, f"{url}/config", headers, spec)
     protocol = config.get("protocol")
     if protocol not in _PROTOCOLS:
@@ -96,9 +97,18 @@ async def discover(client: httpx.AsyncClient, spec: GradioSpec) -> GradioApp:
     api = (url + prefix).rstrip("/")
     info = await _get(client, f"{api}/info", headers, spec)
     endpoints = _read_endpoints(config, info)
-    return GradioApp(
-        spec.source, api, headers, {e.name: e for e in endpoints if e.name}, {e.fn_index: e for e in endpoints}
-    )
+    by_name = {endpoint.name: endpoint for endpoint in endpoints if endpoint.name}
+    by_index = {endpoint.fn_index: endpoint for endpoint in endpoints}
+    return GradioApp(spec.source, api, headers, by_name, by_index, str(config.get("app_id", "")))
+
+
+async def is_current(client: httpx.AsyncClient, app: GradioApp) -> bool:
+    """Whether the app is still the one that was asked, and was not started anew since."""
+    try:
+        answer = await client.get(f"{app.url}/app_id", headers=app.headers, timeout=TIMEOUT)
+        return bool(app.app_id) and str(answer.json().get("app_id")) == app.app_id
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return False
 
 
 def locate(spec: GradioSpec) -> tuple[str, dict[str, str]]:

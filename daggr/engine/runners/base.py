@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from daggr.errors import NodeFailedError
+from daggr.filename import readable
 from daggr.graph.nodes.base import NodeSpec
 
 
@@ -45,6 +46,13 @@ class Returned:
     notes: tuple[str, ...] = field(default=())
 
 
+class HandedFile(dict[str, Any]):
+    """A file that a runner brought into the run's folder, in the shape of Gradio's FileData; `path` leads to it.
+
+    Only a runner makes these: a dict that merely looks like one is data.
+    """
+
+
 class Runner(Protocol):
     """Runs the nodes of one kind."""
 
@@ -71,7 +79,7 @@ def call_hook(spec: NodeSpec, which: str, hook: Callable[..., Any], *arguments: 
     """Call a pre- or postprocess function; its failure is the node's."""
     try:
         return hook(*arguments)
-    except Exception as error:
+    except BaseException as error:
         raise failed(spec, error, f"{which} of ") from error
 
 
@@ -107,9 +115,8 @@ def failed(spec: NodeSpec, error: BaseException, what: str = "") -> NodeFailedEr
             place = f"{Path(filename).name}:{trace.tb_lineno}"
         trace = trace.tb_next
     hint = f"Raised at {place}." if place else ""
-    return NodeFailedError(
-        f"{what}{spec.name!r} failed: {type(error).__name__}: {error}", hint, spec.where, node=spec.name
-    )
+    reason = readable(f"{what}{spec.name!r} failed: {type(error).__name__}: {error}")
+    return NodeFailedError(reason, hint, spec.where, node=spec.name)
 
 
 def texts_in(value: Any) -> set[str]:

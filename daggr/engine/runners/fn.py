@@ -40,21 +40,27 @@ def _execute(call: Call) -> Returned:
 
 
 def _invoke(fn: Callable[..., Any], inputs: dict[str, Any]) -> Any:
-    """Call by keyword where the function takes it, by position where it takes nothing else."""
+    """Call by keyword where the outermost callable takes it, by position, in the visible order, where it does not."""
     try:
-        parameters = inspect.signature(fn, follow_wrapped=False).parameters.values()
-    except (TypeError, ValueError):
+        outer = inspect.signature(fn, follow_wrapped=False).parameters
+        visible = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):  # some builtins have no signature
         return fn(*inputs.values())
-    by_name = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    positional = [value for name, value in inputs.items() if name not in by_name and not takes_any]
-    keyword = {name: value for name, value in inputs.items() if name in by_name or takes_any}
-    return fn(*positional, **keyword)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in outer.values())
+    by_name = {p.name for p in outer.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    only_by_place = {p.name for p in outer.values() if p.kind is p.POSITIONAL_ONLY}
+    keyword = {n: v for n, v in inputs.items() if n in by_name or (takes_any and n not in only_by_place)}
+    placed = [p for p in visible if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in keyword]
+    while placed and placed[-1].name not in inputs:
+        placed.pop()  # what is left out at the end keeps its default
+    return fn(*(inputs.get(p.name, p.default) for p in placed), **keyword)
 
 
 def _finish(returned: Any) -> Any:
     if inspect.iscoroutine(returned):
         return asyncio.run(_awaited(returned))
+    if inspect.isasyncgen(returned):
+        return asyncio.run(_last(returned))
     if inspect.isgenerator(returned):
         last = None
         for last in returned:  # noqa: B007  (only the last value is the result)
@@ -65,3 +71,10 @@ def _finish(returned: Any) -> Any:
 
 async def _awaited(coroutine: Any) -> Any:
     return await coroutine
+
+
+async def _last(generator: Any) -> Any:
+    last = None
+    async for last in generator:  # noqa: B007  (only the last value is the result)
+        pass
+    return last

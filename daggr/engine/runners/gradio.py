@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import httpx
 
-from daggr.engine.hub.gradio_app import TIMEOUT, Endpoint, GradioApp, check, discover
-from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
+from daggr.engine.hub.gradio_app import TIMEOUT, Endpoint, GradioApp, check, discover, is_current, locate
+from daggr.engine.runners.base import Call, HandedFile, Returned, postprocess, preprocess, texts_in, to_ports
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import NodeFailedError, RemoteError
 from daggr.filename import safe_name
@@ -73,8 +73,10 @@ class GradioRunner:
         await self._client.aclose()
 
     async def _app(self, spec: GradioSpec) -> GradioApp:
-        if spec.source not in self._apps:
-            self._apps[spec.source] = await discover(self._client, spec)
+        known = self._apps.get(spec.source)
+        if known is None or not await is_current(self._client, known):
+            url, headers = await self._worker.submit(lambda: locate(spec), _unheard)
+            self._apps[spec.source] = await discover(self._client, spec, url, headers)
         return self._apps[spec.source]
 
     # ------------------------------------------------------------ up
@@ -157,7 +159,7 @@ class GradioRunner:
                     if size > MAX_FILE:
                         raise RemoteError(f"{app.source!r} sends more than {MAX_FILE >> 30} GiB for {name!r}.")
                     file.write(chunk)
-        return {**found, "path": str(target), "url": None, "orig_name": name, "meta": FILE_DATA}
+        return HandedFile({**found, "path": str(target), "url": None, "orig_name": name, "meta": FILE_DATA})
 
 
 class _Upload:
@@ -229,3 +231,7 @@ def _refused(app: GradioApp, answer: httpx.Response) -> RemoteError:
         "It is busy; try again later." if answer.status_code in (429, 503) else "",
         retryable=answer.status_code in (429, 503),
     )
+
+
+def _unheard(text: str) -> None:
+    """Takes what nobody wants to read."""

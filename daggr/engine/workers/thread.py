@@ -41,10 +41,15 @@ class ThreadWorker:
                 with printing_to(log):
                     result = task()
             except BaseException as raised:  # noqa: BLE001  (it is raised again where the result is awaited)
-                error = raised
+                error = raised if _can_travel(raised) else RuntimeError(f"{type(raised).__name__}: {raised}")
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 loop.call_soon_threadsafe(finish, result, error)
 
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(run,), name=f"daggr-fn-{next(_numbers)}", daemon=True).start()
         return await done
+
+
+def _can_travel(error: BaseException) -> bool:
+    """Whether an error can be raised in the engine's loop: exits and the like would end it."""
+    return isinstance(error, Exception) and not isinstance(error, (StopIteration, StopAsyncIteration))
