@@ -16,6 +16,7 @@ from typing import Any, TextIO
 _log: contextvars.ContextVar[Callable[[str], None] | None] = contextvars.ContextVar("daggr_log", default=None)
 _wrapping = threading.Lock()
 _STREAMS = ("stdout", "stderr")
+_users = 0
 
 
 class _Tee:
@@ -48,6 +49,14 @@ def printing_to(log: Callable[[str], None]) -> Iterator[None]:
         _log.reset(token)
 
 
+def wrap() -> None:
+    """Make printing observable, until `unwrap` has been called as often as this."""
+    global _users
+    with _wrapping:
+        _users += 1
+    _wrap()
+
+
 def _wrap() -> None:
     """Wrap the streams as they are now; others (notebooks, test runners) may have put theirs in place since."""
     with _wrapping:
@@ -57,8 +66,10 @@ def _wrap() -> None:
 
 
 def unwrap() -> None:
-    """Put the streams back that were wrapped, where nobody has put others in their place."""
+    """The last one puts the streams back that were wrapped, where nobody has put others in their place."""
+    global _users
     with _wrapping:
-        for name in _STREAMS:
+        _users -= 1
+        for name in _STREAMS if _users == 0 else ():
             if isinstance(stream := getattr(sys, name), _Tee):
                 setattr(sys, name, stream.stream)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from daggr.digest import Digest, UnencodableError
-from daggr.engine.capture import unwrap
+from daggr.engine.capture import unwrap, wrap
 from daggr.engine.events import Observer, StepEvent
 from daggr.engine.job import Job, carry_out
 from daggr.engine.live import Live
@@ -72,6 +72,7 @@ class Engine:
             store, runners or {"fn": FnRunner(self._worker), "gradio": self._gradio}, self._worker
         )
         self._observers: list[Observer] = [self.live]
+        wrap()
         self._thread = LoopThread()
 
     # ------------------------------------------------------------ programs
@@ -179,13 +180,13 @@ class Engine:
         nodes = frozenset(program.drawing.nodes) if node is None else program.drawing.ancestors(node)
         force = frozenset({node}) if node is not None and mode == "to_here" else frozenset()
         plan = Plan(program, nodes, Given(state.inputs), force)
-        with self._by_lookup(state.heads) as find:
+        with self._by_lookup(sheet) as find:
             plan.resolve(find)
 
         def keep(txn: Txn, step: Step, run: Run) -> None:
             view.adopt(txn, sheet, step.node, run, step.parents)
 
-        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(state.heads), sheet, keep)
+        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(sheet), sheet, keep)
         return job.id, self._thread.submit(carry_out(job, self._executor, self._tell))
 
     def call(
@@ -235,9 +236,9 @@ class Engine:
             yield Lookup(txn, self.store.artifacts).by_action
 
     @contextmanager
-    def _by_lookup(self, heads: Mapping[str, Run]) -> Iterator[Find]:
+    def _by_lookup(self, sheet: bytes) -> Iterator[Find]:
         with self.store.read() as txn:
-            yield Lookup(txn, self.store.artifacts, heads).by_lookup
+            yield Lookup(txn, self.store.artifacts, sheet).by_lookup
 
     def _tell(self, event: StepEvent) -> None:
         for observer in list(self._observers):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator
 
 from daggr.engine.keys import Identity, same_action, same_lookup
-from daggr.store import runs
+from daggr.store import runs, sheets
 from daggr.store.artifacts import Artifacts
 from daggr.store.index import Txn
 from daggr.store.records import Run
@@ -14,10 +15,10 @@ from daggr.store.records import Run
 class Lookup:
     """Look-ups in one read transaction. A run counts only if all its outputs can still be loaded."""
 
-    def __init__(self, txn: Txn, artifacts: Artifacts, heads: Mapping[str, Run] | None = None) -> None:
+    def __init__(self, txn: Txn, artifacts: Artifacts, sheet: bytes = b"") -> None:
         self._txn = txn
         self._artifacts = artifacts
-        self._heads = heads or {}
+        self._sheet = sheet
 
     def by_action(self, node: str, identity: Identity, drawn: bool) -> Run | None:
         """The newest run of exactly these inputs; none while a sampled value is not drawn."""
@@ -27,12 +28,20 @@ class Lookup:
         return next((run for run in found if same_action(run, identity) and self.usable(run)), None)
 
     def by_lookup(self, node: str, identity: Identity, drawn: bool) -> Run | None:
-        """The sheet's own result for these inputs, else the newest one, whatever was sampled."""
-        head = self._heads.get(node)
-        if head is not None and same_lookup(head, identity) and self.usable(head):
-            return head
-        found = runs.by_lookup(self._txn, identity.lookup)
+        """The sheet's own newest result for these inputs, else the newest of all, whatever was sampled."""
+        found = itertools.chain(self._own(node), runs.by_lookup(self._txn, identity.lookup))
         return next((run for run in found if same_lookup(run, identity) and self.usable(run)), None)
+
+    def _own(self, node: str) -> Iterator[Run]:
+        """The runs of the sheet's history of a node: what it shows now first, then the newest first."""
+        sheet = sheets.get(self._txn, self._sheet) if self._sheet else None
+        if sheet is None:
+            return
+        head = sheets.snapshot(self._txn, sheet).heads.get(node)
+        entries = reversed(sheets.history(self._txn, self._sheet, node))
+        for run in ([head.run] if head is not None else []) + [entry.run for entry in entries]:
+            if (found := runs.get(self._txn, run)) is not None:
+                yield found
 
     def usable(self, run: Run) -> bool:
         """Whether everything the run gave can still be loaded."""

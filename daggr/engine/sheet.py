@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from daggr.engine.freshness import Freshness, freshness, settle
+from daggr.engine.freshness import Freshness, NodeFreshness, freshness, settle
 from daggr.engine.lookup import Lookup
 from daggr.engine.program import Program
 from daggr.engine.provenance import select
@@ -83,7 +83,9 @@ class Sheets:
                     results[name] = NodeResult(run, sheets.position(entries, run), len(entries))
             lookup = Lookup(txn, self._store.artifacts)
             heads = {name: result.run for name, result in results.items() if lookup.usable(result.run)}
-            return SheetState(record, inputs, results, heads, freshness(self._program, inputs, heads))
+            judged = freshness(self._program, inputs, heads)
+            gone = {name: NodeFreshness(False, "its value is no longer kept") for name in results if name not in heads}
+            return SheetState(record, inputs, results, heads, replace(judged, nodes={**judged.nodes, **gone}))
 
     def history(self, sheet: bytes, node: str) -> list[tuple[HistoryEntry, Run]]:
         """The distinct results of a node, oldest first."""
@@ -163,7 +165,7 @@ class Sheets:
         self, txn: Txn, sheet: bytes, inputs: Mapping[str, bytes], heads: Mapping[str, Head]
     ) -> dict[str, Head]:
         found = {name: runs.get(txn, head.run) for name, head in heads.items()}
-        lookup = Lookup(txn, self._store.artifacts)
+        lookup = Lookup(txn, self._store.artifacts, sheet)
         shown = {name: run for name, run in found.items() if run is not None and lookup.usable(run)}
         settled = settle(self._program, self._inputs(inputs), shown, lookup.by_lookup)
         result = dict(heads)

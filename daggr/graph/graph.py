@@ -16,7 +16,7 @@ from daggr.graph.place import caller
 from daggr.graph.port import EdgeSource, Port, PortOwner
 from daggr.graph.schema import api_schema
 
-CacheMode = Literal["use", "refresh", "only", "off"]
+CacheMode = Literal["use", "refresh", "only"]
 
 
 class Graph:
@@ -182,8 +182,7 @@ class Graph:
 
         Args:
             inputs: Values by input id, `{"node__port": value}`; the others keep their default.
-            cache: `use` known results; `refresh` executes all anew; `only` fails where a result is not known; `off`
-                neither reads nor writes the store.
+            cache: `use` known results; `refresh` executes all anew; `only` fails where a result is not known.
 
         Raises:
             UnknownInputError: an input id that the graph does not have.

@@ -45,7 +45,7 @@ class Feed:
         state = self._sheets.state(self._sheet)
         with self._engine.store.read() as txn:
             live = self._engine.live.of(self._sheet)
-            return sheet_view(self._program, state, live, lambda digest: self._values.read(txn, digest))
+            return sheet_view(self._program, state, live, lambda digest: self._values.show(txn, digest))
 
     def refresh(self, by: str = "") -> Accepted:
         """Tell everybody what has changed. `by` names the tab that caused it."""

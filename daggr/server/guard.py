@@ -6,6 +6,7 @@ rebinding) nor the Origin (against cross-site requests), so both are checked bef
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -57,7 +58,7 @@ class Guard:
         if method in _SAFE and str(scope["type"]) == "http":
             return None
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+        if origin is not None and _netloc(origin.decode("latin-1")) != host:
             return _problem(403, "Foreign origin", "Pages of other sites may not use this server.")
         if origin is None and headers.get(b"sec-fetch-site", b"none") not in _SAME_SITE:
             return _problem(403, "Foreign origin", "Pages of other sites may not use this server.")
@@ -66,17 +67,21 @@ class Guard:
 
 def _wrong_type(scope: Scope, headers: dict[bytes, bytes]) -> Problem | None:
     """JSON routes take JSON only: a form of another site could post anything else without asking."""
-    if (
-        str(scope["type"]) != "http"
-        or not scope["path"].startswith("/api/")
-        or scope["path"].startswith("/api/uploads")
-    ):
+    path = re.sub("/+", "/", scope["path"])  # as the router reads it
+    if str(scope["type"]) != "http" or not path.startswith("/api/") or path.startswith("/api/uploads"):
         return None
     given = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     empty = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
     if given == b"application/json" or (not given and empty):
         return None
     return _problem(415, "Wrong content type", f"Send application/json; given: {given.decode('latin-1')!r}.")
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _hostname(host: str) -> str:

@@ -71,6 +71,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem("Wrong request", error.status_code, detail, detail)
     if isinstance(error, HTTPException):
         return Problem("Not possible", error.status_code, error.detail, error.detail)
+    if isinstance(error, RecursionError):
+        return Problem("Wrong request", 400, "The body is nested too deep.", "The body is nested too deep.")
     incident = uuid.uuid4().hex[:8]
     log.error("incident %s", incident, exc_info=error)
     detail = f"daggr failed (incident {incident}); its log has the details."

@@ -9,16 +9,21 @@ import mimetypes
 from typing import Any
 from urllib.parse import quote
 
-from daggr.errors import UnknownInputError
+from daggr.errors import NodeFailedError, UnknownInputError
 from daggr.filename import readable
 from daggr.graph.component import Component
 from daggr.server.messages import FileValue, JsonValue, OpaqueValue, Value
-from daggr.store.artifacts import StoredFile
-from daggr.store.index import Txn
+from daggr.store.artifacts import VALUE, StoredFile
+from daggr.store.index import ARTIFACTS, Txn
 from daggr.store.store import Store
 
 _MAC = 16
 _EXACT = 2**53
+SHOWN_LIMIT = 256 * 1024
+"""Bytes of a value that a card shows."""
+
+SHOWN_KEPT = 4096
+"""Values that are kept in their wire form."""
 
 
 class Values:
@@ -27,6 +32,7 @@ class Values:
     def __init__(self, store: Store, user: str) -> None:
         self._artifacts = store.artifacts
         self._scratch = store.root
+        self._shown: dict[bytes, Value] = {}
         self._key = hmac.digest(store.secret(), user.encode(), "sha256")
 
     def artifact_id(self, digest: bytes) -> str:
@@ -48,29 +54,57 @@ class Values:
         url = f"/file/{artifact}/{quote(file.name)}"
         return FileValue(artifact, file.name, url, mime_of(file.name), file.size)
 
+    def show(self, txn: Txn, digest: bytes) -> Value:
+        """What a digest stands for, for a card: translated once; what is too large to show is only described."""
+        if (known := self._shown.get(digest)) is not None:
+            return known
+        artifact = txn.get(ARTIFACTS, digest)
+        if artifact is not None and artifact.codec == VALUE and artifact.size > SHOWN_LIMIT:
+            return OpaqueValue(f"{artifact.size / 1e6:.1f} MB, too large to show here; the API gives it whole")
+        value = self.read(txn, digest)
+        if not isinstance(value, OpaqueValue):  # what is stored never changes
+            self._shown[digest] = value
+            if len(self._shown) > SHOWN_KEPT:
+                self._shown.pop(next(iter(self._shown)))
+        return value
+
     def read(self, txn: Txn, digest: bytes) -> Value:
         """What a digest stands for."""
         if (file := self._artifacts.file(txn, digest)) is not None:
             return self.file_value(digest, file)
         if (kept := self._artifacts.volatile(digest)) is not None:
-            return OpaqueValue(f"{type(kept[0]).__name__}, kept in memory")
+            return _in_memory(kept[0])
         if not self._artifacts.has(txn, digest):
             return OpaqueValue("no longer kept")
         return JsonValue(to_json(self._artifacts.load(txn, digest, self._scratch)))
 
     def plain(self, txn: Txn, digest: bytes) -> Any:
-        """The same for API clients: JSON, a file as its URL."""
+        """The same for API clients: JSON, a file as its URL.
+
+        Raises:
+            NodeFailedError: the value has no form that could travel.
+        """
         value = self.read(txn, digest)
         match value:
             case FileValue():
                 return value.url
-            case OpaqueValue():
-                return f"<{value.text}>"
             case JsonValue():
                 return value.value
+            case OpaqueValue():
+                raise NodeFailedError(
+                    f"An output is {value.text}, which has no JSON form.",
+                    "Return plain values, or a file, from the node.",
+                )
 
     def _mac(self, digest: bytes) -> bytes:
         return hmac.digest(self._key, digest, "sha256")[:_MAC]
+
+
+def _in_memory(value: Any) -> Value:
+    """A value without codec: one that is a kind of number, text, list or dict is shown as such."""
+    if isinstance(value, (str, int, float, dict, list, tuple)):
+        return JsonValue(to_json(value))
+    return OpaqueValue(f"a {type(value).__name__}, kept in memory")
 
 
 def reference(values: Values, component: Component, input_id: str, given: Any) -> bytes | None:

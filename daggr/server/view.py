@@ -129,6 +129,8 @@ def _is_json(value: object) -> bool:
 
 def _node(program: Program, name: str, state: SheetState, live: LiveNode, read: ReadValue) -> NodeState:
     result, fresh = state.results.get(name), state.freshness.nodes[name]
+    if live.status == "failed" and fresh.fresh:
+        live = LiveNode()  # what failed was something else than what is shown now
     return NodeState(
         status="done" if live.status == "idle" and result is not None else live.status,
         fresh=fresh.fresh,

@@ -12,6 +12,7 @@ from typing import Any
 from daggr.digest import digest, encode
 
 _CHAIN = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_GLOBALS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _BETWEEN = frozenset({"CACHE", "PUSH_NULL", "EXTENDED_ARG", "PRECALL"})
 
 
@@ -58,7 +59,7 @@ def loaded_globals(code: types.CodeType) -> list[tuple[str, ...]]:
     for part in nested(code):
         chain: tuple[str, ...] = ()
         for instruction in dis.get_instructions(part):
-            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            if instruction.opname in _GLOBALS:
                 found.add(chain)
                 chain = (str(instruction.argval),)
             elif chain and instruction.opname in _CHAIN:

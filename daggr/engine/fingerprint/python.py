@@ -15,6 +15,7 @@ import collections
 import functools
 import re
 import types
+import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,7 +36,10 @@ _BUILT_IN_FUNCTIONS = (
 _VALUE_MODULES = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib"})
 """Standard modules whose instances are values: what `__reduce_ex__` gives is all of them."""
 
-_STATELESS = frozenset({"logging.Logger", "_thread.lock", "_thread.RLock"})
+_STATELESS = frozenset({
+    "logging.Logger", "_thread.lock", "_thread.RLock", "dataclasses._HAS_DEFAULT_FACTORY_CLASS",
+    "dataclasses._MISSING_TYPE", "dataclasses._KW_ONLY_TYPE",
+})  # fmt: skip
 """Standard instances that decide nothing."""
 
 _PAYLOADS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
@@ -57,7 +61,10 @@ _PAYLOADS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 
 def add_python(leaves: LeafMap, name: str, value: Any) -> None:
     """Add the leaves of a function, class, instance or plain value under a name."""
-    _Walk(leaves).visit(name, value)
+    try:
+        _Walk(leaves).visit(name, value)
+    except RecursionError:
+        leaves.refuse(name, "something nested too deep")
 
 
 class _Walk:
@@ -90,6 +97,11 @@ class _Walk:
                 self.visit_parts(name, func=value.func, args=value.args, keywords=value.keywords)
             case types.ModuleType():
                 self.visit_module(name, value)
+            case _ if typing.get_origin(value) is not None:  # such as list[int]; on Python 3.10 it claims to be a class
+                self.leaves.add(name, b"type")
+                self.visit_sequence(name, [typing.get_origin(value), *typing.get_args(value)])
+            case _ if type(value).__module__ == "typing":
+                self.visit_typing(name, value)
             case type():
                 self.visit_class(name, value)
             case _ if isinstance(value, _BUILT_IN_FUNCTIONS):
@@ -193,6 +205,13 @@ class _Walk:
         for member, content in sorted(vars(value).items()):
             if member not in _CLASS_NOISE and not _is_field_access(content):
                 self.visit(f"{name}.{member}", content)
+
+    def visit_typing(self, name: str, value: Any) -> None:
+        """A name of the typing module, a forward reference or a type variable."""
+        said = (
+            getattr(value, "__forward_arg__", None) or getattr(value, "_name", None) or getattr(value, "__name__", "")
+        )
+        self.leaves.add(name, b"typing", type(value).__qualname__.encode(), str(said).encode())
 
     def visit_module(self, name: str, module: types.ModuleType) -> None:
         """A module that is used as a whole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.params import FromPath, JSONBody
 
 from daggr._version import __version__
 from daggr.engine.engine import Answer, CacheMode
+from daggr.errors import ConfigError, RunCancelledError
 from daggr.graph.drawing import Subgraph
 from daggr.graph.schema import api_schema
 from daggr.server.messages import CallReply, CallRequest, GraphView, Health, SchemaView
@@ -67,15 +69,28 @@ async def _call(
     inputs = served.inputs(data.inputs if data is not None else {})
     nodes = frozenset(subgraph.nodes if subgraph is not None else ())
     future = served.engine.call(served.program, served.user, inputs, nodes, _cache_mode(request))
-    answer = future.result() if future.done() else await asyncio.wrap_future(future)
+    answer = future.result() if future.done() else await _wait(future)
     outputs = _outputs(served, answer, subgraph.outputs if subgraph is not None else ())
     return Response(CallReply(outputs), headers={CACHE_HEADER: answer.cache})
+
+
+async def _wait(future: Future[Answer]) -> Answer:
+    try:
+        return await asyncio.wrap_future(future)
+    except asyncio.CancelledError:
+        if future.cancelled():  # the engine stops
+            raise RunCancelledError("The server stops; the run was not finished.") from None
+        raise
 
 
 def _cache_mode(request: Request[Any, Any, Any]) -> CacheMode:
     asked = {part.strip() for part in request.headers.get("cache-control", "").lower().split(",")}
     if "only-if-cached" in asked:
         return "only"
+    if "no-store" in asked:
+        raise ConfigError(
+            "Cache-Control: no-store is not built yet in this version.", "no-cache runs anew, and keeps it."
+        )
     return "refresh" if "no-cache" in asked else "use"
 
 

@@ -69,7 +69,7 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
                     run.id.hex(),
                     run.started,
                     run.seconds,
-                    {output.port: served.values.read(txn, output.digest) for output in run.outputs},
+                    {output.port: served.values.show(txn, output.digest) for output in run.outputs},
                 )
                 for index, (_, run) in enumerate(found, 1)
             ]

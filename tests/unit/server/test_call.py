@@ -133,3 +133,29 @@ def test_an_upload_is_an_input_and_nothing_else_is(tmp_path: Path) -> None:
             refused = served.call({"size_of__picture": given})
             assert refused.status_code == 422
             assert "PUT /api/uploads" in refused.json()["hint"]
+
+
+def test_odd_text_and_odd_numbers_reach_the_wire(tmp_path: Path) -> None:
+    def odd() -> tuple[str, dict[str, object]]:
+        print("bad \udcff line")
+        return "bad \udcff name", {"nan": float("nan"), "big": 2**70, "tuple": (1, b"x"), "\udcff": {3, 1}}
+
+    with serving(Graph("Odd", nodes=[FnNode(odd, outputs={"a": gr.Textbox(), "b": gr.JSON()})]), tmp_path) as served:
+        outputs = served.call().json()["outputs"]["odd"]
+        assert outputs["a"] == "bad ? name"
+        assert outputs["b"] == {"nan": None, "big": str(2**70), "tuple": [1, "eA=="], "?": [1, 3]}
+        served.http.post(f"{served.sheet}/runs", json={"mode": "all"})
+        assert served.http.get(served.sheet).status_code == 200
+
+
+def test_a_body_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    with serving(chain(), tmp_path) as served:
+        body = '{"inputs": {"shout__text": ' + "[" * 60_000 + "]" * 60_000 + "}}"
+        answer = served.http.post("/api/call", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (400, 422)
+        assert served.call().status_code == 200
+
+
+def test_what_is_not_built_is_said(tmp_path: Path) -> None:
+    with serving(chain(), tmp_path) as served:
+        assert "no-store is not built yet" in served.call(**{"cache-control": "no-store"}).json()["error"]
