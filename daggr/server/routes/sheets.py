@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import get, patch, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from daggr.server.messages import (
     Accepted,
@@ -58,9 +58,9 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
         accepted = feed.refresh(data.tab)
         return RunAccepted(job, accepted.version, accepted.seq)
 
-    @get("/api/sheets/{sheet:str}/nodes/{node:str}/history", sync_to_thread=False)
-    def history(sheet: FromPath[str], node: FromPath[str]) -> HistoryView:
-        """All results of a node, oldest first."""
+    @get("/api/sheets/{sheet:str}/history", sync_to_thread=False)
+    def history(sheet: FromPath[str], node: FromQuery[str]) -> HistoryView:
+        """All results of a node, oldest first. The node is a query parameter: its name may hold anything, even `/`."""
         found = served.sheets.history(served.sheet(sheet), served.node(node))
         with served.engine.store.read() as txn:
             entries = [

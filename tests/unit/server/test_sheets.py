@@ -8,13 +8,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from websockets.sync.client import ClientConnection
 
+from daggr import FnNode, Graph, GraphError
 from tests.serving import Served, serving
-from tests.unit.engine.graphs import chain
+from tests.unit.engine.graphs import chain, shout
 
 
 class Page:
@@ -98,7 +101,7 @@ class TwoTabs(RuleBasedStateMachine):
 
     @rule(node=st.sampled_from(["shout", "twice"]), index=st.integers(1, 4))
     def select(self, node: str, index: int) -> None:
-        history = self.served.http.get(f"{self.served.sheet}/nodes/{node}/history").json()["entries"]
+        history = self.served.http.get(f"{self.served.sheet}/history", params={"node": node}).json()["entries"]
         reply = self.served.http.patch(f"{self.served.sheet}/heads", json={"node": node, "index": index})
         if index > len(history):
             assert reply.status_code == 400
@@ -158,3 +161,19 @@ def test_results_are_there_after_a_restart(tmp_path: Path) -> None:
         after = quiet(served)
     assert after["nodes"]["twice"]["outputs"] == {"said": {"kind": "json", "value": "HIHI"}}
     assert shown(after) == shown(before)
+
+
+@pytest.mark.parametrize("name", ["a/b", "50% off", 'say "hi"', "käse & 猫", "../..", "?x=1#y", "{curly}", " "])
+def test_a_node_may_have_any_name(tmp_path: Path, name: str) -> None:
+    if not name.strip():
+        with pytest.raises(GraphError):
+            FnNode(shout, inputs={"text": "a"}, outputs={"loud": None}).name = name
+        return
+    graph = Graph("Names", nodes=[FnNode(shout, name, {"text": gr.Textbox(value="a")}, {"loud": gr.Textbox()})])
+    with serving(graph, tmp_path) as served:
+        (field,) = served.http.get("/api/schema").json()["subgraphs"][0]["inputs"]
+        assert served.call({field["id"]: "x"}).json() == {"outputs": {name: {"loud": "X"}}}
+        assert served.http.post(f"{served.sheet}/runs", json={"node": name}).status_code == 200
+        assert quiet(served)["nodes"][name]["outputs"]["loud"]["value"] == "A"
+        (entry,) = served.http.get(f"{served.sheet}/history", params={"node": name}).json()["entries"]
+        assert entry["outputs"]["loud"]["value"] == "A"
