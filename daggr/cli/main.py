@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -25,9 +25,9 @@ def _version(wanted: bool) -> None:
 @app.command()
 def serve(
     script: Annotated[str, typer.Argument(metavar="SCRIPT", help="A Python script that makes a daggr Graph.")],
-    host: Annotated[Optional[str], typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,  # noqa: UP045
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="First port to try; 0 takes any.  [default: 7860]")] = None,
-    store: Annotated[Optional[Path], typer.Option(help="Folder of the artifact store.")] = None,  # noqa: UP045
+    store: Annotated[Path | None, typer.Option(help="Folder of the artifact store.")] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     no_reload: Annotated[bool, typer.Option("--no-reload", hidden=True)] = False,
     version: Annotated[
