@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
 from daggr.errors import EndpointError, RemoteError, did_you_mean
 from daggr.graph.nodes.gradio import GradioSpec
@@ -112,15 +112,26 @@ async def is_current(client: httpx.AsyncClient, app: GradioApp) -> bool:
 
 
 def locate(spec: GradioSpec) -> tuple[str, dict[str, str]]:
-    """The app's address and the headers it may see. The local Hugging Face token goes to Spaces only."""
+    """The app's address and the headers it may see. The local Hugging Face token goes to Spaces only.
+
+    Raises:
+        EndpointError: there is no such Space, or it is private and nobody is logged in.
+        RemoteError: the Hub does not answer.
+    """
     if not spec.is_space:
         return spec.source, {}
     try:
         host = huggingface_hub.HfApi().space_info(spec.source).host
-    except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
+    except (RepositoryNotFoundError, HFValidationError):
+        raise EndpointError(
+            f"Space {spec.source!r} not found on Hugging Face.",
+            "Check its name (owner/name); a private Space needs `hf auth login`.",
+            spec.where,
+        ) from None
+    except Exception as error:
         raise RemoteError(
-            f"The Space {spec.source!r} cannot be looked up: {error}",
-            "Check its name and your connection; a private Space needs `hf auth login`.",
+            f"The Space {spec.source!r} cannot be looked up: {type(error).__name__} {error}",
+            "Is this machine online?",
             spec.where,
             retryable=True,
         ) from error

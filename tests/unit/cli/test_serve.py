@@ -129,3 +129,14 @@ def test_graph_run_gives_values_and_paths(tmp_path: Path) -> None:
         [sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == "{'size': {'size': '(3, 2)'}} {'hello': {'output': 'hello'}}\n", done.stderr
+
+
+def test_an_unreachable_space_is_a_warning_and_then_the_nodes_error(serve: Servers) -> None:
+    """The README's own script, offline: the canvas is there, and says what is missing."""
+    server = serve(Path(__file__).resolve().parents[3] / "examples" / "quickstart.py")
+    assert server.output().count("Warning: The Space 'hf-applications/") == 2
+    assert "Traceback" not in server.output()
+    answer = httpx.post(f"{server.url}/api/call", json={"inputs": {}}, timeout=60)
+    assert answer.status_code == 502
+    assert "Z-Image-Turbo' cannot be looked up" in answer.json()["error"]
+    server.stop()
