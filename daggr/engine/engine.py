@@ -15,7 +15,7 @@ from typing import Any, Literal
 from daggr.digest import Digest, UnencodableError
 from daggr.engine.capture import unwrap, wrap
 from daggr.engine.events import Observer, StepEvent
-from daggr.engine.job import Job, carry_out
+from daggr.engine.job import Job, announce, carry_out
 from daggr.engine.live import Live
 from daggr.engine.lookup import Lookup
 from daggr.engine.loop import LoopThread
@@ -187,6 +187,7 @@ class Engine:
             view.adopt(txn, sheet, step.node, run, step.parents)
 
         job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(sheet), sheet, keep)
+        announce(job, self._tell)
         return job.id, self._thread.submit(carry_out(job, self._executor, self._tell))
 
     def call(

@@ -1,4 +1,4 @@
-"""What happens while something runs. Everybody who watches gets the same stream, from the engine's thread."""
+"""What happens while something runs. Everybody who watches gets the same stream."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class JobEnded(StepEvent):
 
 
 class Observer(Protocol):
-    """Somebody who watches. Called in the engine's thread: be quick, raise nothing."""
+    """Somebody who watches. Called in the engine's thread, and in that of who starts a job: be quick, raise nothing."""
 
     def __call__(self, event: StepEvent) -> None:
         """Take note of an event."""

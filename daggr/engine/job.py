@@ -46,6 +46,13 @@ class Job:
     keep: Keep = lambda txn, step, run: None
 
 
+def announce(job: Job, observe: Observer) -> None:
+    """Tell of everything that will run, or may have to, before any of it does."""
+    for step in job.plan.steps.values():
+        if step.state in ("ready", "waiting"):
+            observe(StepQueued(job.id, job.sheet, step.node))
+
+
 async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrError | None:
     """Execute the steps of a plan, independent ones at once. Returns the first failure, when all has come to an end."""
     running: dict[asyncio.Task[Run], Step] = {}
@@ -54,7 +61,6 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
     def start_ready() -> None:
         for step in job.plan.ready():
             step.state = "running"
-            observe(StepQueued(job.id, job.sheet, step.node))
             order = _order(job, step, observe)
             running[asyncio.create_task(executor.execute(job.program, step, order))] = step
 

@@ -69,6 +69,7 @@ class Feed:
     async def listen(self, epoch: str, after: int) -> AsyncIterator[Event]:
         """Everything after an event that the page has seen, else a snapshot first; ends when the feed is closed."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE)
+        self.refresh()  # a page begins with what is so now
         self._listeners.add(queue)
         try:
             missed = self._missed(epoch, after)
