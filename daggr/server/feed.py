@@ -62,9 +62,18 @@ class Feed:
             case StepProgressed():
                 self._send(Progressed(self._seq + 1, event.node, event.fraction, event.text))
             case StepLogged():
-                self._send(Logged(self._seq + 1, event.node, event.text))
+                self._tell_log(event.node)
             case _:
                 self.refresh()
+
+    def _tell_log(self, node: str) -> None:
+        """Tell what a log has more than was told. The log decides, not the event: a refresh may have been faster."""
+        live = self._engine.live.of(self._sheet).get(node)
+        told = self._view.nodes[node].log
+        if live is None or not live.log.startswith(told):
+            self.refresh()
+        elif more := live.log[len(told) :]:
+            self._send(Logged(self._seq + 1, node, more))
 
     async def listen(self, epoch: str, after: int) -> AsyncIterator[Event]:
         """Everything after an event that the page has seen, else a snapshot first; ends when the feed is closed."""
@@ -81,9 +90,9 @@ class Feed:
             self._listeners.discard(queue)
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, after what waits in them."""
         for queue in self._listeners:
-            _replace(queue, None)
+            _put(queue, None, instead=None)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self._seq, self._program.epoch, graph_view(self._program), self._view)
@@ -102,13 +111,13 @@ class Feed:
             nodes = {**self._view.nodes, event.node: msgspec.structs.replace(node, log=node.log + event.text)}
             self._view = msgspec.structs.replace(self._view, nodes=nodes)
         for queue in self._listeners:
-            if queue.full():
-                _replace(queue, self._snapshot())
-            else:
-                queue.put_nowait(event)
+            _put(queue, event, instead=self._snapshot() if queue.full() else None)
 
 
-def _replace(queue: asyncio.Queue[Event | None], event: Event | None) -> None:
-    while not queue.empty():
-        queue.get_nowait()
+def _put(queue: asyncio.Queue[Event | None], event: Event | None, *, instead: Event | None) -> None:
+    """Add an event; when there is no room, something else in place of all that waits."""
+    if queue.full():
+        while not queue.empty():
+            queue.get_nowait()
+        event = instead
     queue.put_nowait(event)

@@ -12,6 +12,8 @@ def shout(text: str) -> str:
 
 
 def twice(loud: str, times: int) -> str:
+    for number in range(times + 3):
+        print(loud, number)
     return loud * times
 
 
