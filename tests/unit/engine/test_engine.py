@@ -16,7 +16,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from daggr import FnNode, Graph, NodeFailedError, NotCachedError, UnknownInputError
+from daggr import FnNode, Graph, GraphError, NodeFailedError, NotCachedError, UnknownInputError
 from daggr.engine.engine import Engine
 from daggr.engine.events import StepEvent, StepFinished, StepLogged, StepStarted
 from daggr.engine.program import Program
@@ -347,46 +347,52 @@ def test_coroutines_and_generators_give_their_last_value(engine: Engine, tmp_pat
 # ---------------------------------------------------------------- running
 
 
-def test_functions_run_one_at_a_time_unless_told_otherwise(engine: Engine, tmp_path: Path) -> None:
-    active, most, lock = 0, 0, threading.Lock()
-    meet = threading.Barrier(3)
+class Crowd:
+    """How many were inside at once, at most."""
 
-    def alone(n: int) -> int:
-        nonlocal active, most
-        with lock:
-            active += 1
-            most = max(most, active)
+    def __init__(self) -> None:
+        self.inside = self.most = 0
+        self.lock = threading.Lock()
+
+    def work(self, n: int) -> int:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
         threading.Event().wait(0.02)
-        with lock:
-            active -= 1
+        with self.lock:
+            self.inside -= 1
         return n
+
+
+def test_functions_run_one_at_a_time_unless_told_otherwise(engine: Engine, tmp_path: Path) -> None:
+    crowd, meet = Crowd(), threading.Barrier(3)
 
     def together(n: int) -> int:
         meet.wait(10)  # passes only when all three are inside
         return n
 
-    call(engine, Graph("One", nodes=[FnNode(alone, name=f"n{i}", inputs={"n": i}) for i in range(4)]), tmp_path)
-    assert most == 1
+    alone = [FnNode(crowd.work, name=f"n{i}", inputs={"n": i}) for i in range(4)]
+    call(engine, Graph("One", nodes=alone), tmp_path)
+    assert crowd.most == 1
     nodes = [FnNode(together, name=f"n{i}", inputs={"n": i}, concurrent=True) for i in range(3)]
     call(engine, Graph("All", nodes=nodes), tmp_path)
 
 
 def test_a_group_shares_one_limit(engine: Engine, tmp_path: Path) -> None:
-    active, most, lock = 0, 0, threading.Lock()
-
-    def work(n: int) -> int:
-        nonlocal active, most
-        with lock:
-            active += 1
-            most = max(most, active)
-        threading.Event().wait(0.02)
-        with lock:
-            active -= 1
-        return n
-
-    nodes = [FnNode(work, name=f"n{i}", inputs={"n": i}, concurrency_group="gpu", max_concurrent=2) for i in range(6)]
+    crowd = Crowd()
+    nodes = [
+        FnNode(crowd.work, name=f"n{i}", inputs={"n": i}, concurrency_group="gpu", max_concurrent=2) for i in range(6)
+    ]
     call(engine, Graph("Gpu", nodes=nodes), tmp_path)
-    assert most == 2
+    assert crowd.most == 2
+
+
+def test_the_nodes_of_a_group_agree_on_its_limit(engine: Engine) -> None:
+    nodes = [
+        FnNode(Crowd().work, name=f"n{i}", inputs={"n": i}, concurrency_group="gpu", max_concurrent=i) for i in (1, 2)
+    ]
+    with pytest.raises(GraphError, match=r"'n1' and 'n2' give the group 'gpu' different limits: 1 and 2"):
+        engine.load(drawing_of(Graph("Gpu", nodes=nodes)))
 
 
 def test_what_is_printed_belongs_to_the_run_that_printed_it(engine: Engine, tmp_path: Path) -> None:
