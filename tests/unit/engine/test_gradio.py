@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from daggr import EndpointError, FnNode, GradioNode, Graph, NodeFailedError, Rem
 from daggr.engine.engine import Engine
 from daggr.engine.events import StepProgressed
 from daggr.graph.graph import drawing_of
-from tests.servers import Server
+from tests.servers import Server, isolated_environment
 from tests.unit.engine.test_engine import Watch, call
 
 
@@ -117,3 +119,19 @@ def test_an_app_that_is_not_there_says_so(engine: Engine, tmp_path: Path) -> Non
     with pytest.raises(RemoteError, match=r"does not answer: ConnectError") as caught:
         call(engine, Graph("Gone", nodes=[after]), tmp_path)
     assert caught.value.retryable
+
+
+def test_an_app_that_was_started_anew_is_asked_anew(engine: Engine, tmp_path: Path) -> None:
+    """Its endpoints have other numbers then: by number, another function would answer, and the answer would be kept."""
+    script = Path(__file__).parents[2] / "apps" / "reordered.py"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    node = GradioNode(f"http://127.0.0.1:{port}", "/good", inputs={"text": gr.Textbox()}, outputs={"x": None}, name="n")
+    graph = Graph("Anew", nodes=[node])
+    for order in ("FIRST", "SECOND"):
+        app = Server([sys.executable, script, port, order], tmp_path / order, isolated_environment(tmp_path / order))
+        try:
+            assert call(engine, graph, tmp_path, n__text=order) == {"n": {"x": f"good {order}"}}
+        finally:
+            app.stop()
