@@ -24,6 +24,8 @@ from daggr.store.records import Artifact, Blob, Definition, HistoryEntry, Record
 MAP_SIZE = 64 * 2**30
 """Far more than is ever used, since a map must not grow while others look at it. It takes address space only."""
 
+LEAST_MAP_SIZE = 2**30
+
 R = TypeVar("R", bound=Record)
 
 
@@ -134,23 +136,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self._env = lmdb.open(
-                str(folder),
-                map_size=MAP_SIZE,
-                max_dbs=32,
-                max_readers=1024,
-                max_spare_txns=0,
-                metasync=True,
-                sync=True,
-                writemap=False,
-                readahead=False,
-                lib_version=0,  # the stable engine, and one format for all files
-            )
-        except lmdb.Error as error:
-            raise StoreError(
-                f"The store's index at {folder} cannot be opened: {error}.", "Move the store away, or set DAGGR_STORE."
-            ) from error
+        self._env = _open_environment(folder)
         self._env.reader_check()
         self._tables = {table.name: self._env.open_db(table.name) for table in _ALL}
 
@@ -180,6 +166,40 @@ class Index:
     def close(self) -> None:
         """Close the environment. Nothing may use it afterwards."""
         self._env.close()
+
+
+def _open_environment(folder: Path) -> lmdb.Environment:
+    """The environment of a folder; with a smaller map where the address space is limited (`ulimit -v`).
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    size = MAP_SIZE
+    while True:
+        try:
+            return lmdb.open(
+                str(folder),
+                map_size=size,
+                max_dbs=32,
+                max_readers=1024,
+                max_spare_txns=0,
+                metasync=True,
+                sync=True,
+                writemap=False,
+                readahead=False,
+                lib_version=0,  # the stable engine, and one format for all files
+            )
+        except lmdb.MemoryError as error:
+            if size <= LEAST_MAP_SIZE:
+                raise StoreError(
+                    f"There is no room in this process's address space to map the store's index at {folder}.",
+                    "Raise the limit (`ulimit -v`).",
+                ) from error
+            size //= 2
+        except lmdb.Error as error:
+            raise StoreError(
+                f"The store's index at {folder} cannot be opened: {error}.", "Move the store away, or set DAGGR_STORE."
+            ) from error
 
 
 class _Shared:

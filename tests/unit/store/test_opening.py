@@ -194,3 +194,25 @@ def test_the_secret_of_a_store_is_its_own_and_stays(tmp_path: Path) -> None:
         assert one.secret() == secret != other.secret()
     with Store(tmp_path / "a") as again:
         assert again.secret() == secret
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit that Linux has")
+@pytest.mark.parametrize(("gibibytes", "opens"), [(6, True), (1, False)])
+def test_a_store_opens_in_a_small_address_space_or_says_what_is_wrong(
+    tmp_path: Path, gibibytes: int, opens: bool
+) -> None:
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from daggr.errors import StoreError\n"
+        "from daggr.store.store import Store\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({gibibytes} << 30, {gibibytes} << 30))\n"
+        "try:\n"
+        "    Store(Path(sys.argv[1])).close()\n"
+        "except StoreError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "store"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "" if opens else "ulimit -v" in done.stdout
