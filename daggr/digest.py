@@ -141,13 +141,13 @@ def _encode(value: Any, out: bytearray, depth: int) -> None:
     elif kind is dict:
         out += b"d" + _LENGTH.pack(len(value))
         for name, item in value.items():
-            part = " key"
+            at_key = True
             try:
                 _encode(name, out, depth + 1)
-                part = f"[{_short(name)}]" if type(item) not in _SCALARS else ""
+                at_key = False
                 _encode(item, out, depth + 1)
             except UnencodableError as error:
-                error.within(part)
+                error.within(" key" if at_key else f"[{_short(name)}]")
                 raise
     elif (tag_of_set := _SETS.get(kind)) is not None:
         items = []

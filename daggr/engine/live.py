@@ -19,9 +19,6 @@ from daggr.engine.events import (
 )
 from daggr.errors import DaggrError
 
-LOG_LIMIT = 64 * 1024
-
-
 Status = Literal["idle", "queued", "running", "failed"]
 _MOST_ACTIVE: tuple[Status, ...] = ("running", "queued", "failed", "idle")
 
@@ -79,7 +76,7 @@ def _after(node: LiveNode, event: StepEvent) -> LiveNode:
         case StepStarted():
             return LiveNode("running", event.at)
         case StepLogged():
-            return replace(node, log=(node.log + event.text)[-LOG_LIMIT:])
+            return replace(node, log=node.log + event.text)
         case StepFinished():
             return LiveNode("idle", log="" if event.hit else node.log)
         case StepFailed():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from daggr.engine.keys import Identity, same_action, same_lookup
 from daggr.store import runs, sheets
 from daggr.store.artifacts import Artifacts
 from daggr.store.index import Txn
-from daggr.store.records import Run
+from daggr.store.records import Head, Run
 
 
 class Lookup:
@@ -34,14 +35,18 @@ class Lookup:
 
     def _own(self, node: str) -> Iterator[Run]:
         """The runs of the sheet's history of a node: what it shows now first, then the newest first."""
-        sheet = sheets.get(self._txn, self._sheet) if self._sheet else None
-        if sheet is None:
+        if not self._sheet:
             return
-        head = sheets.snapshot(self._txn, sheet).heads.get(node)
+        head = self._heads.get(node)
         entries = reversed(sheets.history(self._txn, self._sheet, node))
         for run in ([head.run] if head is not None else []) + [entry.run for entry in entries]:
             if (found := runs.get(self._txn, run)) is not None:
                 yield found
+
+    @cached_property
+    def _heads(self) -> Mapping[str, Head]:
+        sheet = sheets.get(self._txn, self._sheet)
+        return sheets.snapshot(self._txn, sheet).heads if sheet is not None else {}
 
     def usable(self, run: Run) -> bool:
         """Whether everything the run gave can still be loaded."""

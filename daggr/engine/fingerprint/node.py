@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from daggr.digest import Digest, encode
 from daggr.engine.fingerprint.leaves import LeafMap
 from daggr.engine.fingerprint.python import add_python
-from daggr.engine.fingerprint.source import sources_digest
+from daggr.engine.fingerprint.source import own_sources, sources_digest
 from daggr.errors import GraphError
 from daggr.graph.component import Component
 from daggr.graph.nodes.base import NodeSpec
@@ -33,7 +33,9 @@ class Fingerprint:
 
     def changed_source(self) -> str:
         """A module that is not on disk any more as it was when the script was loaded; empty if all are."""
-        return next((module for module, known in self.sources.items() if sources_digest(module) != known), "")
+        return next(
+            (module for module, known in self.sources.items() if sources_digest(own_sources(module)) != known), ""
+        )
 
 
 def node_fingerprint(spec: NodeSpec) -> Fingerprint:

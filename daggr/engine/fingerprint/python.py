@@ -216,7 +216,6 @@ class _Walk:
     def visit_module(self, name: str, module: types.ModuleType) -> None:
         """A module that is used as a whole."""
         if not is_own(module):
-            self.visit_source(name, module.__name__)
             self.leaves.add(name, b"library", module.__name__.encode())
         elif not self.visit_source(name, module.__name__):
             self.leaves.refuse(name, f"the module {module.__name__}, which has no source file")
@@ -227,7 +226,7 @@ class _Walk:
         for own, source in sources:
             self.leaves.add(f"{name} source of {own}", source)
         if sources:
-            self.leaves.sources[module] = sources_digest(module)
+            self.leaves.sources[module] = sources_digest(sources)
         return bool(sources)
 
     # ------------------------------------------------------------ instances

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.machinery
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from daggr.digest import Digest, digest
@@ -34,11 +34,9 @@ def own_sources(module: str) -> Iterator[tuple[str, bytes]]:
         waiting.extend(_imports(source, package))
 
 
-def sources_digest(module: str) -> Digest:
-    """One digest over all sources behind a module's name, as they are on disk now."""
-    return digest(
-        "daggr/sources", *(part for own, text in sorted(own_sources(module)) for part in (own.encode(), text))
-    )
+def sources_digest(sources: Iterable[tuple[str, bytes]]) -> Digest:
+    """One digest over sources by name."""
+    return digest("daggr/sources", *(part for name, source in sorted(sources) for part in (name.encode(), source)))
 
 
 def _find(name: str) -> importlib.machinery.ModuleSpec | None:
@@ -47,8 +45,9 @@ def _find(name: str) -> importlib.machinery.ModuleSpec | None:
         return getattr(sys.modules[name], "__spec__", None)
     path = None
     spec = None
-    for end in (part for part in range(1, name.count(".") + 2)):
-        spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[:end]), path)
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[:end]), path)
         if spec is None:
             return None
         path = list(spec.submodule_search_locations or ())

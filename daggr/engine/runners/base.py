@@ -46,13 +46,6 @@ class Returned:
     notes: tuple[str, ...] = field(default=())
 
 
-class HandedFile(dict[str, Any]):
-    """A file that a runner brought into the run's folder, in the shape of Gradio's FileData; `path` leads to it.
-
-    Only a runner makes these: a dict that merely looks like one is data.
-    """
-
-
 class Runner(Protocol):
     """Runs the nodes of one kind."""
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from daggr.engine.hub.gradio_app import TIMEOUT, Endpoint, GradioApp, check, discover, is_current, locate
-from daggr.engine.runners.base import Call, HandedFile, Returned, postprocess, preprocess, texts_in, to_ports
+from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import NodeFailedError, RemoteError
 from daggr.filename import safe_name
@@ -159,7 +159,7 @@ class GradioRunner:
                     if size > MAX_FILE:
                         raise RemoteError(f"{app.source!r} sends more than {MAX_FILE >> 30} GiB for {name!r}.")
                     file.write(chunk)
-        return HandedFile({**found, "path": str(target), "url": None, "orig_name": name, "meta": FILE_DATA})
+        return {**found, "path": str(target), "url": None, "orig_name": name, "meta": FILE_DATA}
 
 
 class _Upload:
