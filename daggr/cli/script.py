@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daggr import runtime
-from daggr.errors import ConfigError, DaggrError
+from daggr.errors import ConfigError, DaggrError, did_you_mean
 from daggr.graph.graph import Graph
 from daggr.graph.nodes.base import Node
 
@@ -106,7 +106,8 @@ def _neighbours(path: Path) -> str:
     from_here = sorted(found.name for found in path.parent.glob("*.py")) if path.parent.is_dir() else []
     if not from_here:
         return ""
-    return f"Scripts in {str(path.parent)!r}: {', '.join(from_here[:8])}{' …' if len(from_here) > 8 else ''}"
+    scripts = f"Scripts in {str(path.parent)!r}: {', '.join(from_here[:8])}{' …' if len(from_here) > 8 else ''}"
+    return f"{scripts}\n{did_you_mean(path.name, from_here)}".rstrip()
 
 
 def _user_trace(path: Path, error: BaseException) -> str:

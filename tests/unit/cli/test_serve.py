@@ -68,7 +68,7 @@ def test_words_that_are_no_script(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(GRAPH)
     (tmp_path / "binary.py").write_bytes(b"\x00\x01")
     for arguments, message in (
-        (["ap.py"], "There is no script 'ap.py'.\nScripts in '.': app.py"),
+        (["ap.py"], "There is no script 'ap.py'.\nScripts in '.': app.py, binary.py\nDid you mean 'app.py'?"),
         (["gc"], "daggr has no command 'gc' and there is no such script."),
         (["."], "is a folder"),
         (["binary.py"], "binary.py is not Python"),
