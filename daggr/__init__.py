@@ -32,11 +32,13 @@ from daggr.errors import (
     RunError,
     RunTimeoutError,
     ScatterError,
+    StoreAccessError,
     StoreError,
     StoreFullError,
     StoreLockedError,
     StoreVersionError,
     SyncError,
+    UnknownCodecError,
     UnknownInputError,
     UnknownPortError,
 )
@@ -46,6 +48,7 @@ from daggr.graph.nodes.base import Node
 from daggr.graph.nodes.fn import FnNode
 from daggr.graph.nodes.gradio import GradioNode
 from daggr.graph.port import Port
+from daggr.store.codecs.registry import register as codec
 
 __all__ = [
     "ArtifactCorruptError",
@@ -69,17 +72,20 @@ __all__ = [
     "RunError",
     "RunTimeoutError",
     "ScatterError",
+    "StoreAccessError",
     "StoreError",
     "StoreFullError",
     "StoreLockedError",
     "StoreVersionError",
     "SyncError",
+    "UnknownCodecError",
     "UnknownInputError",
     "UnknownPortError",
     "__version__",
+    "codec",
 ]
 
-_NOT_YET = ("ChoiceNode", "InferenceNode", "InputNode", "InteractionNode", "ItemList", "codec", "once")
+_NOT_YET = ("ChoiceNode", "InferenceNode", "InputNode", "InteractionNode", "ItemList", "once")
 
 _runtime.register("daggr.wiring:Runtime")
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from daggr.errors import ConfigError
 
@@ -27,12 +28,14 @@ class Settings:
         host: Address to listen on.
         port: First port to try; 0 takes any free one.
         ports_tried: How many ports are tried from `port` on when it is taken.
+        durability: `full` waits for the disk before a result is acknowledged, `relaxed` does not.
     """
 
     store: Path
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     ports_tried: int = DEFAULT_PORTS_TRIED
+    durability: Literal["full", "relaxed"] = "full"
 
 
 def load(
@@ -54,6 +57,7 @@ def load(
         host=host or _first(env, "GRADIO_SERVER_NAME")[1] or DEFAULT_HOST,
         port=_port(port) if port is not None else _whole(port_name, port_text, DEFAULT_PORT, MAX_PORT),
         ports_tried=_whole("DAGGR_NUM_PORTS", env.get("DAGGR_NUM_PORTS", ""), DEFAULT_PORTS_TRIED, MAX_PORT),
+        durability=_durability(env.get("DAGGR_DURABILITY") or "full"),
     )
 
 
@@ -65,6 +69,14 @@ def _store(env: Mapping[str, str]) -> Path:
     cache = env.get("XDG_CACHE_HOME") or "~/.cache"
     home = env.get("HF_HOME") or f"{cache}/huggingface"
     return Path(home).expanduser() / "daggr" / "store"
+
+
+def _durability(given: str) -> Literal["full", "relaxed"]:
+    match given:
+        case "full" | "relaxed":
+            return given
+        case _:
+            raise ConfigError(f"DAGGR_DURABILITY={given!r} is neither 'full' nor 'relaxed'.")
 
 
 def _first(env: Mapping[str, str], *names: str) -> tuple[str, str]:

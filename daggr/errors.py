@@ -20,6 +20,8 @@ DaggrError
     StoreError
         ArtifactMissingError
         ArtifactCorruptError
+        UnknownCodecError
+        StoreAccessError
         StoreLockedError
         StoreVersionError
         StoreFullError
@@ -123,6 +125,14 @@ class ArtifactCorruptError(StoreError):
     """Stored bytes or a record differ from what was written."""
 
 
+class UnknownCodecError(StoreError):
+    """An artifact was written by a codec that this process does not have."""
+
+
+class StoreAccessError(StoreError):
+    """The store's folder cannot be used: it is read-only, belongs to somebody else, or lies on a network."""
+
+
 class StoreLockedError(StoreError):
     """Another process holds the store."""
 
@@ -136,7 +146,11 @@ class StoreFullError(StoreError):
 
 
 class SyncError(DaggrError):
-    """A remote store could not be read or written."""
+    """A remote store could not be read or written. `retryable` says whether trying again can help."""
+
+    def __init__(self, message: str, hint: str = "", where: str | None = None, *, retryable: bool = False) -> None:
+        super().__init__(message, hint, where)
+        self.retryable = retryable
 
 
 class ConfigError(DaggrError):

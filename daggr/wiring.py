@@ -72,7 +72,7 @@ class Runtime:
 @contextmanager
 def _engine(graph: Graph, settings: config.Settings) -> Iterator[tuple[Engine, Program]]:
     drawing = drawing_of(graph)
-    with Store(settings.store if graph.persist_key else None) as store:
+    with Store(settings.store if graph.persist_key else None, settings.durability) as store:
         engine = Engine(store)
         try:
             yield engine, engine.load(drawing)
@@ -187,7 +187,7 @@ def _stage(engine: Engine, program: Program, inputs: Mapping[str, Any]) -> dict[
 
 def _values(engine: Engine, program: Program, answer: Answer) -> dict[str, dict[str, Any]]:
     nodes = [node for subgraph in program.drawing.subgraphs for node in subgraph.outputs]
-    folder = engine.store.files() if program.drawing.persist_key else Path(tempfile.mkdtemp(prefix="daggr-"))
+    folder = None if program.drawing.persist_key else Path(tempfile.mkdtemp(prefix="daggr-"))
     return {
         node: {output.port: engine.store.load(output.digest, folder) for output in answer.runs[node].outputs}
         for node in nodes

@@ -11,7 +11,7 @@ from daggr.engine.program import Program, default_value, define
 from daggr.graph.drawing import UiInput
 from daggr.graph.graph import Graph, drawing_of
 from daggr.graph.nodes.fn import FnNode
-from daggr.store.artifacts import value_digest
+from daggr.store.artifacts import identify
 from daggr.store.records import Binding, Output, Run, RunStatus, new_id
 
 
@@ -48,7 +48,7 @@ class Chatbot(Field):
 
 def value(of: Any) -> Digest:
     """The digest that the store gives a value."""
-    return value_digest(encode(of))
+    return identify(of)
 
 
 def program_of(graph: Graph) -> Program:

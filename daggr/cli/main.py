@@ -1,19 +1,43 @@
-"""`daggr app.py`: serve a script's workflow. Exit codes: 0 done, 1 a run failed, 2 usage or script, 3 store."""
+"""The `daggr` command. Exit codes: 0 done, 1 a run failed, 2 usage or script, 3 store.
+
+`daggr app.py` is short for the hidden command `serve`: what is no other command is a script.
+"""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from daggr._version import __version__
-from daggr.cli.script import load_script, unknown_word
+from daggr.cli.serve import serve
+from daggr.cli.store import fsck, gc, show
 from daggr.errors import DaggrError, RunError, StoreError
-from daggr.wiring import Runtime
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+DEFAULT = "serve"
+
+
+class _Commands(TyperGroup):
+    """Commands, and a default one for words that are none."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command before a script and its options."""
+        own = {name for option in self.params for name in option.opts} | {"--help"}
+        if args and args[0] not in self.commands and args[0] not in own:
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    subcommand_metavar="SCRIPT | COMMAND [OPTIONS]",
+    no_args_is_help=True,
+)
 
 
 def _version(wanted: bool) -> None:
@@ -22,25 +46,19 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
-def serve(
-    script: Annotated[str, typer.Argument(metavar="SCRIPT", help="A Python script that makes a daggr Graph.")],
-    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="First port to try; 0 takes any.  [default: 7860]")] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder of the artifact store.")] = None,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    no_reload: Annotated[bool, typer.Option("--no-reload", hidden=True)] = False,
+@app.callback()
+def daggr(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Serve the canvas and the REST API of a workflow script."""
-    if (error := unknown_word(script)) is not None:
-        raise error
-    overrides = {"host": host, "port": port, "store": store, "open_browser": open_browser or None}
-    real = Runtime(overrides, typer.echo)
-    loaded = load_script(Path(script), real)
-    real.launch(loaded.graph, loaded.options)
+    """AI workflows with a canvas, a REST API and a content-addressed cache. `daggr app.py` serves a script."""
+
+
+app.command(DEFAULT, help="Serve a script. `daggr app.py` is short for it.")(serve)
+app.command("gc")(gc)
+app.command("fsck")(fsck)
+app.command("store")(show)
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from daggr.errors import ConfigError, DaggrError, did_you_mean
 from daggr.graph.graph import Graph
 from daggr.graph.nodes.base import Node
 
+COMMANDS = ("gc", "fsck", "store")
+
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -123,4 +125,5 @@ def unknown_word(word: str) -> ConfigError | None:
     """An error for a word that is no script, such as a command that this version does not have."""
     if word.endswith(".py") or "/" in word or "\\" in word or Path(word).exists():
         return None
-    return ConfigError(f"daggr has no command {word!r} and there is no such script.", "Use: daggr app.py")
+    hint = did_you_mean(word, COMMANDS) or f"Commands: {', '.join(COMMANDS)}. To serve a script: daggr app.py"
+    return ConfigError(f"daggr has no command {word!r} and there is no such script.", hint)

@@ -31,9 +31,9 @@ from daggr.errors import ConfigError, DaggrError, NodeFailedError, NotCachedErro
 from daggr.graph.drawing import Drawing, UiInput
 from daggr.graph.nodes.gradio import GradioSpec
 from daggr.store.artifacts import Staged
-from daggr.store.index import Txn
 from daggr.store.records import Run
 from daggr.store.store import Store
+from daggr.store.tables import Txn
 
 log = logging.getLogger("daggr.engine")
 
@@ -161,8 +161,7 @@ class Engine:
             if item not in new:
                 self.store.artifacts.discard(item)
         if new:
-            with self.store.write(new):
-                pass
+            self.store.put(new)
 
     # ------------------------------------------------------------ running
 
@@ -188,7 +187,11 @@ class Engine:
 
         job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(sheet), sheet, keep)
         announce(job, self._tell)
-        return job.id, self._thread.submit(carry_out(job, self._executor, self._tell))
+        return job.id, self._thread.submit(self._carry_out(job))
+
+    async def _carry_out(self, job: Job) -> DaggrError | None:
+        with self.store.hold():  # what the plan found stays until the job ends
+            return await carry_out(job, self._executor, self._tell)
 
     def call(
         self,
@@ -223,7 +226,7 @@ class Engine:
         return self._thread.submit(self._complete(job, known))
 
     async def _complete(self, job: Job, known: int) -> Answer:
-        failure = await carry_out(job, self._executor, self._tell)
+        failure = await self._carry_out(job)
         if failure is not None:
             raise failure
         blocked = next((step for step in job.plan.steps.values() if step.run is None), None)
@@ -234,12 +237,12 @@ class Engine:
     @contextmanager
     def _by_action(self) -> Iterator[Find]:
         with self.store.read() as txn:
-            yield Lookup(txn, self.store.artifacts).by_action
+            yield Lookup(txn, self.store).by_action
 
     @contextmanager
     def _by_lookup(self, sheet: bytes) -> Iterator[Find]:
         with self.store.read() as txn:
-            yield Lookup(txn, self.store.artifacts, sheet).by_lookup
+            yield Lookup(txn, self.store, sheet).by_lookup
 
     def _tell(self, event: StepEvent) -> None:
         for observer in list(self._observers):

@@ -24,8 +24,8 @@ from daggr.engine.plan import Find, Plan, Step
 from daggr.engine.program import Program
 from daggr.engine.step import Executor, Order
 from daggr.errors import DaggrError, NodeFailedError, RunCancelledError
-from daggr.store.index import Txn
 from daggr.store.records import Run
+from daggr.store.tables import Txn
 
 log = logging.getLogger("daggr.engine")
 

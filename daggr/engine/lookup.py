@@ -8,17 +8,17 @@ from functools import cached_property
 
 from daggr.engine.keys import Identity, same_action, same_lookup
 from daggr.store import runs, sheets
-from daggr.store.artifacts import Artifacts
-from daggr.store.index import Txn
 from daggr.store.records import Head, Run
+from daggr.store.store import Store
+from daggr.store.tables import Txn
 
 
 class Lookup:
     """Look-ups in one read transaction. A run counts only if all its outputs can still be loaded."""
 
-    def __init__(self, txn: Txn, artifacts: Artifacts, sheet: bytes = b"") -> None:
+    def __init__(self, txn: Txn, store: Store, sheet: bytes = b"") -> None:
         self._txn = txn
-        self._artifacts = artifacts
+        self._store = store
         self._sheet = sheet
 
     def by_action(self, node: str, identity: Identity, drawn: bool) -> Run | None:
@@ -26,12 +26,12 @@ class Lookup:
         if not drawn:
             return None
         found = runs.by_key(self._txn, identity.action)
-        return next((run for run in found if same_action(run, identity) and self.usable(run)), None)
+        return self._used(next((run for run in found if same_action(run, identity) and self.usable(run)), None))
 
     def by_lookup(self, node: str, identity: Identity, drawn: bool) -> Run | None:
         """The sheet's own newest result for these inputs, else the newest of all, whatever was sampled."""
         found = itertools.chain(self._own(node), runs.by_lookup(self._txn, identity.lookup))
-        return next((run for run in found if same_lookup(run, identity) and self.usable(run)), None)
+        return self._used(next((run for run in found if same_lookup(run, identity) and self.usable(run)), None))
 
     def _own(self, node: str) -> Iterator[Run]:
         """The runs of the sheet's history of a node: what it shows now first, then the newest first."""
@@ -43,6 +43,12 @@ class Lookup:
             if (found := runs.get(self._txn, run)) is not None:
                 yield found
 
+    def _used(self, run: Run | None) -> Run | None:
+        """Somebody asked for it: gc keeps it longer."""
+        if run is not None:
+            self._store.uses.note(run.id)
+        return run
+
     @cached_property
     def _heads(self) -> Mapping[str, Head]:
         sheet = sheets.get(self._txn, self._sheet)
@@ -50,4 +56,4 @@ class Lookup:
 
     def usable(self, run: Run) -> bool:
         """Whether everything the run gave can still be loaded."""
-        return all(self._artifacts.has(self._txn, output.digest) for output in run.outputs)
+        return all(self._store.artifacts.has(self._txn, output.digest) for output in run.outputs)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daggr.digest import Digest, UnencodableError, digest, encode
+from daggr.digest import Digest, UnencodableError, digest
 from daggr.engine.fingerprint.node import Fingerprint, node_fingerprint, provider_fingerprint
 from daggr.graph.component import Component
 from daggr.graph.drawing import Drawing, UiInput
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.port import FixedSource, SampledSource
-from daggr.store.artifacts import value_digest
+from daggr.store.artifacts import identify
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _define(spec: NodeSpec, epoch: str) -> Definition:
 
 def _constant(value: Any) -> Constant:
     try:
-        return Constant(value, value_digest(encode(value)), volatile=False)
+        return Constant(value, identify(value), volatile=False)
     except UnencodableError:
         return Constant(value, digest("volatile", uuid.uuid4().bytes), volatile=True)
 
@@ -100,7 +100,7 @@ def default_value(field: UiInput) -> Any:
         path = value.get("path") if isinstance(value, dict) else value
         return path if isinstance(path, str) else None
     try:
-        encode(value)
+        identify(value)
     except UnencodableError:
         return None
     return component.normalise(value)

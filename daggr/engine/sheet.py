@@ -11,9 +11,9 @@ from daggr.engine.program import Program
 from daggr.engine.provenance import select
 from daggr.errors import ConfigError, GraphError
 from daggr.store import runs, sheets
-from daggr.store.index import Txn
 from daggr.store.records import Head, HistoryEntry, Run, Sheet
 from daggr.store.store import Store
+from daggr.store.tables import Txn
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,12 @@ class Sheets:
             found = sheets.of_owner(txn, self._owner, self._program.graph)
         if found:
             return found
-        with self._store.write() as txn:
+
+        def first(txn: Txn) -> list[Sheet]:
             known = sheets.of_owner(txn, self._owner, self._program.graph)
             return known or [sheets.create(txn, self._owner, self._program.graph)]
+
+        return self._store.write(first)
 
     def has(self, sheet: bytes) -> bool:
         """Whether the user has this sheet."""
@@ -81,7 +84,7 @@ class Sheets:
                 if run is not None:
                     entries = sheets.history(txn, sheet, name)
                     results[name] = NodeResult(run, sheets.position(entries, run), len(entries))
-            lookup = Lookup(txn, self._store.artifacts)
+            lookup = Lookup(txn, self._store)
             heads = {name: result.run for name, result in results.items() if lookup.usable(result.run)}
             judged = freshness(self._program, inputs, heads)
             gone = {name: NodeFreshness(False, "its value is no longer kept") for name in results if name not in heads}
@@ -98,7 +101,8 @@ class Sheets:
 
     def set_inputs(self, sheet: bytes, digests: Mapping[str, bytes]) -> Sheet:
         """Set inputs by their own ids; known results for them appear at once."""
-        with self._store.write() as txn:
+
+        def change(txn: Txn) -> Sheet:
             record = self._get(txn, sheet)
             snapshot = sheets.snapshot(txn, record)
             changed = {name: digest for name, digest in digests.items() if snapshot.inputs.get(name) != digest}
@@ -108,9 +112,12 @@ class Sheets:
             heads = self._settled(txn, sheet, inputs, snapshot.heads)
             return sheets.change(txn, record, inputs=inputs, heads=heads)
 
+        return self._store.write(change)
+
     def settle(self, sheet: bytes) -> Sheet:
         """Let known results appear, as after a new load of the script."""
-        with self._store.write() as txn:
+
+        def appear(txn: Txn) -> Sheet:
             record = self._get(txn, sheet)
             snapshot = sheets.snapshot(txn, record)
             heads = self._settled(txn, sheet, snapshot.inputs, snapshot.heads)
@@ -118,13 +125,16 @@ class Sheets:
                 return record
             return sheets.change(txn, record, inputs=snapshot.inputs, heads=heads, amend=True)
 
+        return self._store.write(appear)
+
     def select(self, sheet: bytes, node: str, index: int) -> Sheet:
         """Show entry `index` (from 1) of a node's history, with the inputs that made it.
 
         Raises:
             ConfigError: there is no such entry.
         """
-        with self._store.write() as txn:
+
+        def show(txn: Txn) -> Sheet:
             record = self._get(txn, sheet)
             snapshot = sheets.snapshot(txn, record)
             entries = sheets.history(txn, sheet, node)
@@ -140,6 +150,8 @@ class Sheets:
                 lambda name: sheets.history(txn, sheet, name),
             )
             return sheets.change(txn, record, inputs=restored.inputs, heads=restored.heads)
+
+        return self._store.write(show)
 
     def adopt(self, txn: Txn, sheet: bytes, node: str, run: Run, parents: Mapping[str, bytes]) -> None:
         """Show a run for a node, within a write transaction; what is known downstream appears, too."""
@@ -165,7 +177,7 @@ class Sheets:
         self, txn: Txn, sheet: bytes, inputs: Mapping[str, bytes], heads: Mapping[str, Head]
     ) -> dict[str, Head]:
         found = {name: runs.get(txn, head.run) for name, head in heads.items()}
-        lookup = Lookup(txn, self._store.artifacts, sheet)
+        lookup = Lookup(txn, self._store, sheet)
         shown = {name: run for name, run in found.items() if run is not None and lookup.usable(run)}
         settled = settle(self._program, self._inputs(inputs), shown, lookup.by_lookup)
         result = dict(heads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,9 +23,9 @@ from daggr.filename import readable
 from daggr.graph.port import SampledSource
 from daggr.store import runs
 from daggr.store.artifacts import Staged
-from daggr.store.index import Txn
 from daggr.store.records import Binding, Run, new_id
 from daggr.store.store import Store
+from daggr.store.tables import Txn
 
 T = TypeVar("T")
 LOG_LIMIT = 64 * 1024
@@ -67,21 +67,26 @@ class Executor:
             NodeFailedError, RemoteError: it failed; a failed run has been recorded.
         """
         definition = program.definitions[step.node]
-        with self._store.scratch() as folder:
-            async with self._slots.hold(definition.spec, order.owner):
-                attempt = _Attempt(program, definition, order)
-                order.started(attempt.started)
-                try:
-                    await self._draw(attempt, step)
-                    inputs = await self._in_io(lambda: self._load(attempt, folder))
-                    call = Call(definition.spec, inputs, folder, attempt.write_log, order.progress)
-                    returned = await self._runners[definition.spec.kind].run(call)
-                    taken = await self._in_io(lambda: self._take(attempt, returned, folder))
-                except Exception as error:
-                    failure = error if isinstance(error, DaggrError) else failed(definition.spec, error)
-                    await self._in_io(lambda: self._record_failure(attempt, str(failure)))
-                    raise failure from error
-                return await self._in_io(lambda: self._record(attempt, returned, taken))
+        attempt = _Attempt(program, definition, order)
+        try:
+            with self._store.scratch() as folder:
+                async with self._slots.hold(definition.spec, order.owner):
+                    attempt.begin()
+                    order.started(attempt.started)
+                    returned, taken = await self._perform(attempt, step, folder)
+        except Exception as error:
+            failure = error if isinstance(error, DaggrError) else failed(definition.spec, error)
+            await asyncio.wrap_future(self._record_failure(attempt, str(failure)))
+            raise failure from error
+        return await asyncio.wrap_future(self._record(attempt, returned, taken))  # the slot is free by now
+
+    async def _perform(self, attempt: _Attempt, step: Step, folder: Path) -> tuple[Returned, Taken]:
+        await self._draw(attempt, step)
+        inputs = await self._in_io(lambda: self._load(attempt, folder))
+        spec = attempt.definition.spec
+        call = Call(spec, inputs, folder, attempt.write_log, attempt.order.progress)
+        returned = await self._runners[spec.kind].run(call)
+        return returned, await self._in_io(lambda: self._take(attempt, returned, folder))
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -118,17 +123,20 @@ class Executor:
     def _take(self, attempt: _Attempt, returned: Returned, folder: Path) -> Taken:
         return take(self._store.artifacts, attempt.definition.spec, returned, attempt.id, folder)
 
-    def _record(self, attempt: _Attempt, returned: Returned, taken: Taken) -> Run:
+    def _record(self, attempt: _Attempt, returned: Returned, taken: Taken) -> Future[Run]:
         run = attempt.run("done", taken, notes=returned.notes)
-        with self._store.write([*attempt.staged, *taken.staged]) as txn:
+
+        def record(txn: Txn) -> Run:
             runs.put(txn, run, attempt.definition.fingerprint.leaves)
             attempt.order.keep(txn, run)
-        return run
+            return run
 
-    def _record_failure(self, attempt: _Attempt, reason: str) -> None:
+        return self._store.submit(record, [*attempt.staged, *taken.staged])
+
+    def _record_failure(self, attempt: _Attempt, reason: str) -> Future[None]:
         run = attempt.run("failed", Taken((), (), ""), error=reason)
-        with self._store.write(attempt.staged) as txn:
-            runs.put(txn, run, attempt.definition.fingerprint.leaves)
+        leaves = attempt.definition.fingerprint.leaves
+        return self._store.submit(lambda txn: runs.put(txn, run, leaves), attempt.staged)
 
 
 class _Attempt:
@@ -139,13 +147,17 @@ class _Attempt:
         self.program = program
         self.definition = definition
         self.order = order
-        self.started = time.time()
+        self.started = 0.0
         self.bindings: list[Binding] = []
         self.samples: dict[str, Any] = {}
         self.staged: list[Staged] = []
-        self._clock = time.perf_counter()
+        self._clock = 0.0
         self._log: list[str] = []
         self._logged = 0
+
+    def begin(self) -> None:
+        """It has its slot: time runs from now on."""
+        self.started, self._clock = time.time(), time.perf_counter()
 
     def write_log(self, text: str) -> None:
         if self._logged < LOG_LIMIT:

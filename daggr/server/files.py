@@ -18,7 +18,7 @@ from daggr.server.messages import Problem
 from daggr.server.problems import MEDIA_TYPE
 from daggr.server.served import Served
 from daggr.server.values import mime_of
-from daggr.store.artifacts import StoredFile
+from daggr.store.files import StoredFile
 
 CHUNK = 1 << 18
 _ACTIVE = (

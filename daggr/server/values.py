@@ -6,16 +6,18 @@ import base64
 import hmac
 import math
 import mimetypes
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from daggr.errors import NodeFailedError, UnknownInputError
+from daggr.errors import ArtifactCorruptError, NodeFailedError, UnknownCodecError, UnknownInputError
 from daggr.filename import readable
 from daggr.graph.component import Component
 from daggr.server.messages import FileValue, JsonValue, OpaqueValue, Value
-from daggr.store.artifacts import VALUE, StoredFile
-from daggr.store.index import ARTIFACTS, Txn
+from daggr.store.codecs.builtin import FILE
+from daggr.store.files import StoredFile
 from daggr.store.store import Store
+from daggr.store.tables import ARTIFACTS, Txn
 
 _MAC = 16
 _EXACT = 2**53
@@ -59,8 +61,9 @@ class Values:
         if (known := self._shown.get(digest)) is not None:
             return known
         artifact = txn.get(ARTIFACTS, digest)
-        if artifact is not None and artifact.codec == VALUE and artifact.size > SHOWN_LIMIT:
-            return OpaqueValue(f"{artifact.size / 1e6:.1f} MB, too large to show here; the API gives it whole")
+        if artifact is not None and artifact.codec != FILE and artifact.size > SHOWN_LIMIT:
+            way = "give the port a gr.Image() to see it" if artifact.codec == "image" else "the API gives it whole"
+            return OpaqueValue(f"{artifact.size / 1e6:.1f} MB, too large to show here; {way}")
         value = self.read(txn, digest)
         if not isinstance(value, OpaqueValue):  # what is stored never changes
             self._shown[digest] = value
@@ -69,22 +72,32 @@ class Values:
         return value
 
     def read(self, txn: Txn, digest: bytes) -> Value:
-        """What a digest stands for."""
+        """What a digest stands for; what cannot be read is described."""
+        try:
+            return self._load(txn, digest)
+        except UnknownCodecError as error:
+            return OpaqueValue(f"not readable here: {error.message} {error.hint}")
+        except ArtifactCorruptError as error:
+            return OpaqueValue(f"damaged: {error.message}")
+
+    def _load(self, txn: Txn, digest: bytes) -> Value:
         if (file := self._artifacts.file(txn, digest)) is not None:
             return self.file_value(digest, file)
         if (kept := self._artifacts.volatile(digest)) is not None:
             return _in_memory(kept[0])
         if not self._artifacts.has(txn, digest):
             return OpaqueValue("no longer kept")
-        return JsonValue(to_json(self._artifacts.load(txn, digest, self._scratch)))
+        return _on_wire(self._artifacts.load(txn, digest, self._scratch))
 
     def plain(self, txn: Txn, digest: bytes) -> Any:
         """The same for API clients: JSON, a file as its URL.
 
         Raises:
             NodeFailedError: the value has no form that could travel.
+            UnknownCodecError: it was written by a codec that this process does not have.
+            ArtifactCorruptError: its bytes are damaged.
         """
-        value = self.read(txn, digest)
+        value = self._load(txn, digest)
         match value:
             case FileValue():
                 return value.url
@@ -98,6 +111,17 @@ class Values:
 
     def _mac(self, digest: bytes) -> bytes:
         return hmac.digest(self._key, digest, "sha256")[:_MAC]
+
+
+def _on_wire(value: Any) -> Value:
+    """A stored value: as JSON if its type has a form there, else described."""
+    kind = type(value)
+    form = _form(kind)
+    if form == "PIL.Image":
+        return OpaqueValue(f"{_picture(value)}; give the port a gr.Image() to see it")
+    if kind.__module__ == "builtins" or form in _TO_JSON:
+        return JsonValue(to_json(value))
+    return OpaqueValue(f"a {kind.__name__}")
 
 
 def _in_memory(value: Any) -> Value:
@@ -125,7 +149,17 @@ def reference(values: Values, component: Component, input_id: str, given: Any) -
 
 
 def to_json(value: Any) -> Any:
-    """The nearest JSON of a value: tuples and sets as lists, bytes as base64, NaN as null, huge numbers as text."""
+    """The nearest JSON of a value.
+
+    Tuples, sets, arrays, tensors and series are lists, tables `{"headers", "data", "metadata"}` as Gradio has them,
+    bytes base64; NaN and what is missing are null, huge numbers text.
+    """
+    kind = type(value)
+    translate = _TO_JSON.get(_form(kind)) if kind.__module__ != "builtins" else None
+    return _builtin_json(value) if translate is None else translate(value)
+
+
+def _builtin_json(value: Any) -> Any:
     match value:
         case None | bool():
             return value
@@ -144,6 +178,48 @@ def to_json(value: Any) -> Any:
             return [to_json(item) for item in ordered]
         case _:
             return str(value)
+
+
+def _form(kind: type) -> str:
+    """The library and name of a type; every scalar of numpy is one kind, as is every image of Pillow."""
+    names = {f"{base.__module__.partition('.')[0]}.{base.__qualname__}" for base in kind.__mro__}
+    return next((name for name in _TO_JSON if name in names), "")
+
+
+def _array(value: Any) -> Any:
+    """Numbers and texts as they are; moments and spans as text."""
+    if getattr(value.dtype, "kind", "") in ("m", "M"):
+        return _moments(value.astype(str).tolist())
+    return to_json(value.tolist())
+
+
+def _moments(texts: Any) -> Any:
+    return list(map(_moments, texts)) if isinstance(texts, list) else None if texts == "NaT" else texts
+
+
+def _table(value: Any) -> Any:
+    headers = [readable(str(name)) for name in value.columns]
+    rows = [to_json(row) for row in value.itertuples(index=False, name=None)]
+    return {"headers": headers, "data": rows, "metadata": None}
+
+
+def _picture(value: Any) -> str:
+    width, height = value.size
+    return f"an image of {width} × {height} pixels ({value.mode})"
+
+
+_TO_JSON: dict[str, Callable[[Any], Any]] = {
+    "numpy.ndarray": _array,
+    "numpy.generic": _array,
+    "torch.Tensor": _array,
+    "pandas.DataFrame": _table,
+    "pandas.Series": lambda value: to_json(value.tolist()),
+    "pandas.Timestamp": str,
+    "pandas.Timedelta": str,
+    "pandas.NAType": lambda _: None,
+    "pandas.NaTType": lambda _: None,
+    "PIL.Image": _picture,
+}
 
 
 def mime_of(name: str) -> str:

@@ -1,31 +1,35 @@
 """Artifacts: typed values, as a codec and the bytes it made.
 
-`value` holds what has a canonical encoding; `file` holds a file, whose identity is its bytes and the name that
-functions see. Values of other types stay in this process's memory: they have a digest, too, but nobody else will ever
-find them.
+The codec `file` holds a file, whose identity is its bytes and the name that functions see; all others hold values. A
+value that no codec takes stays in this process's memory: it has a digest, too, but nobody else will ever find it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any
 
-from daggr.digest import Digest, decode, digest, encode
+from daggr.digest import Digest, digest
 from daggr.errors import ArtifactMissingError
 from daggr.filename import safe_name
-from daggr.store.blobs import Blobs, StagedBlob
-from daggr.store.index import ARTIFACTS, BLOBS, Txn
+from daggr.store import references
+from daggr.store.blobs import Blobs
+from daggr.store.codecs.builtin import FILE, VALUE
+from daggr.store.codecs.registry import decode_value, encode_value
+from daggr.store.files import FilePath, Files, StoredFile
+from daggr.store.filestats import FileStats
 from daggr.store.records import Artifact
+from daggr.store.staging import StagedBlob
+from daggr.store.tables import ARTIFACTS, Txn
 
-VALUE = "value"
-FILE = "file"
 INLINE_LIMIT = 16 * 1024
 VOLATILE_LIMIT = 256
-
-FilePath = NewType("FilePath", str)
-"""A path that daggr hands to a function."""
+RECENT = 600.0
+"""Seconds for which the record of an artifact that is put again is not written again."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +41,34 @@ class Staged:
     blob: StagedBlob | None = None
 
 
-@dataclass(frozen=True)
-class StoredFile:
-    """Where a file artifact's bytes are. The path is the store's own: never hand it to a function."""
+def identify(value: Any) -> Digest:
+    """The digest that a value has as an artifact.
 
-    path: Path
-    name: str
-    size: int
-    sha256: bytes
-
-
-def value_digest(content: bytes) -> Digest:
-    """The digest of a value, from its canonical encoding."""
-    return digest("daggr/artifact", VALUE.encode(), content)
+    Raises:
+        UnencodableError: a part of it has no codec.
+    """
+    encoded = encode_value(value)
+    hasher = hashlib.sha256()
+    for chunk in encoded.chunks:
+        hasher.update(chunk)
+    return _value_digest(encoded.codec, hasher.digest())
 
 
-def file_digest(sha256: bytes, name: str) -> Digest:
-    """The digest of a file, from the hash of its bytes and its name."""
+def _value_digest(codec: str, sha256: bytes) -> Digest:
+    return digest("daggr/artifact", codec.encode(), sha256)
+
+
+def _file_digest(sha256: bytes, name: str) -> Digest:
     return digest("daggr/artifact", FILE.encode(), sha256, name.encode())
 
 
 class Artifacts:
     """Staging, putting and loading of values."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, files: Files, known: FileStats) -> None:
         self._blobs = blobs
+        self._files = files
+        self._known = known
         self._volatile: OrderedDict[bytes, Any] = OrderedDict()
 
     # ------------------------------------------------------------ staging
@@ -70,23 +77,32 @@ class Artifacts:
         """Encode a value.
 
         Raises:
-            UnencodableError: a part of it has no canonical encoding.
+            UnencodableError: a part of it has no codec.
+            StoreFullError: the disk is full.
         """
-        content = encode(value)
-        identity = value_digest(content)
-        if len(content) <= INLINE_LIMIT:
-            return Staged(identity, Artifact(VALUE, len(content), content, None))
-        blob = self._blobs.stage([content])
-        return Staged(identity, Artifact(VALUE, blob.size, None, blob.sha256), blob)
+        encoded = encode_value(value)
+        if encoded.size <= INLINE_LIMIT:
+            content = b"".join(encoded.chunks)
+            identity = _value_digest(encoded.codec, hashlib.sha256(content).digest())
+            return Staged(identity, Artifact(encoded.codec, len(content), content, None))
+        blob = self._blobs.stage(encoded.chunks)
+        return Staged(
+            _value_digest(encoded.codec, blob.sha256), Artifact(encoded.codec, blob.size, None, blob.sha256), blob
+        )
 
     def stage_file(self, source: Path, name: str | None = None) -> Staged:
-        """Take a copy of a file, under its own base name or another."""
-        return self.stage_blob(self._blobs.stage_file(source), name or source.name)
+        """Take a copy of a file, under its own base name or another. One that is known is not read again."""
+        blob = self._known.find(source)
+        if blob is None:
+            with self._known.watch(source) as watch:
+                blob = self._blobs.stage_file(source)
+                watch(blob)
+        return self.stage_blob(blob, name or source.name)
 
     def stage_blob(self, blob: StagedBlob, name: str) -> Staged:
         """Make staged bytes a file."""
         name = safe_name(name)
-        return Staged(file_digest(blob.sha256, name), Artifact(FILE, blob.size, None, blob.sha256, name), blob)
+        return Staged(_file_digest(blob.sha256, name), Artifact(FILE, blob.size, None, blob.sha256, name), blob)
 
     def keep(self, identity: Digest, value: Any) -> None:
         """Keep a value without codec in memory; the oldest of more than `VOLATILE_LIMIT` are dropped."""
@@ -96,11 +112,16 @@ class Artifacts:
 
     # ------------------------------------------------------------ in a transaction
 
-    def put(self, txn: Txn, staged: Staged) -> Path | None:
-        """Write an artifact's record, and its blob. Returns the folder that changed."""
-        changed = self._blobs.place(txn, staged.blob) if staged.blob is not None else None
-        txn.put(ARTIFACTS, staged.digest, staged.artifact)
-        return changed
+    def put(self, txn: Txn, staged: Staged) -> None:
+        """Write an artifact's record, and its blob."""
+        if staged.blob is not None:
+            self._blobs.place(txn, staged.blob)
+        now = time.time()
+        known = txn.get(ARTIFACTS, staged.digest)
+        if known is None or known.condemned or not 0 <= now - known.put < RECENT:
+            new = staged.artifact
+            txn.put(ARTIFACTS, staged.digest, Artifact(new.codec, new.size, new.inline, new.blob, new.name, now))
+        references.note(txn, [staged.digest])
 
     def discard(self, staged: Staged) -> None:
         """Drop what staging left behind."""
@@ -112,10 +133,9 @@ class Artifacts:
         if identity in self._volatile:
             return True
         artifact = txn.get(ARTIFACTS, identity)
-        if artifact is None or artifact.blob is None:
-            return artifact is not None
-        row = txn.get(BLOBS, artifact.blob)
-        return row is not None and not row.condemned and self._blobs.has(artifact.blob, artifact.size)
+        if artifact is None or artifact.condemned:
+            return False
+        return artifact.blob is None or self._blobs.has(txn, artifact.blob, artifact.size)
 
     def file(self, txn: Txn, identity: bytes) -> StoredFile | None:
         """The file that a digest names, or None if it names none."""
@@ -130,24 +150,26 @@ class Artifacts:
 
     # ------------------------------------------------------------ loading
 
-    def load(self, txn: Txn, identity: bytes, folder: Path) -> Any:
-        """The value of a digest; a file is copied into `folder` and its path is the value.
+    def load(self, txn: Txn, identity: bytes, folder: Path | None = None) -> Any:
+        """The value of a digest, the caller's own.
+
+        A file is the path of a copy: a private one under `folder`, else a read-only one that all share.
 
         Raises:
             ArtifactMissingError: there is no such artifact, or its bytes are gone.
             ArtifactCorruptError: its bytes are damaged.
+            UnknownCodecError: its codec is not registered in this process.
         """
         if (kept := self.volatile(identity)) is not None:
             return kept[0]
         artifact = txn.get(ARTIFACTS, identity)
         if artifact is None:
-            raise ArtifactMissingError(f"The store has no artifact {identity.hex()}.")
+            raise ArtifactMissingError(f"The store has no artifact {identity.hex()}.", "Run its node again.")
         if artifact.codec == FILE and artifact.blob is not None:
-            place = folder / identity.hex()[:16]
-            place.mkdir(parents=True, exist_ok=True)
-            target = place / artifact.name
-            if not self._blobs.is_copy(target, artifact.blob, artifact.size):
-                self._blobs.copy(artifact.blob, artifact.size, target)
-            return FilePath(str(target))
-        content = artifact.inline if artifact.blob is None else self._blobs.read(artifact.blob, artifact.size)
-        return decode(content or b"")
+            file = StoredFile(self._blobs.path(artifact.blob), artifact.name, artifact.size, artifact.blob)
+            path = self._files.shared(identity, file) if folder is None else self._files.private(identity, file, folder)
+            return FilePath(str(path))
+        if artifact.blob is not None:
+            return decode_value(artifact.codec, self._blobs.read(artifact.blob, artifact.size))
+        content = artifact.inline or b""
+        return decode_value(artifact.codec, content if artifact.codec == VALUE else bytearray(content))

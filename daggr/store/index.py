@@ -1,177 +1,320 @@
 """The index: LMDB tables of checksummed records. The only file that knows LMDB.
 
 One environment per folder and process. Its write lock is the lock of the store across processes: whoever holds a write
-transaction may rename into `blobs/`, nobody else.
+transaction may rename into or out of `blobs/` and `tmp/`, nobody else. All writes go through one thread, which commits
+what waits for it together.
 """
 
 from __future__ import annotations
 
+import errno
+import itertools
+import logging
 import os
+import shutil
 import struct
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Literal, TypeVar
 
 import lmdb
-import msgspec
-import xxhash
+from lmdb.verify import VerifyError, verify
 
-from daggr.errors import ArtifactCorruptError, StoreError, StoreFullError
-from daggr.store.records import Artifact, Blob, Definition, HistoryEntry, Record, Run, Sheet, Snapshot
+from daggr.errors import ConfigError, StoreAccessError, StoreError, StoreFullError
+from daggr.store.resident import MappedFile
+from daggr.store.tables import ALL, Txn
+from daggr.store.writer import Operation, Writer
+
+log = logging.getLogger("daggr.store")
 
 MAP_SIZE = 64 * 2**30
 """Far more than is ever used, since a map must not grow while others look at it. It takes address space only."""
 
 LEAST_MAP_SIZE = 2**30
+PATIENCE = 5.0
+"""Seconds that reopening waits for readers to end."""
 
-R = TypeVar("R", bound=Record)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
 
-
-class Table(Generic[R]):
-    """A name and the type of its records."""
-
-    def __init__(self, name: str, kind: type[R]) -> None:
-        self.name = name.encode()
-        self.decoder = msgspec.msgpack.Decoder(kind)
-
-
-class Marks:
-    """A table of keys without values."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name.encode()
-
-
-ARTIFACTS = Table("artifact", Artifact)
-BLOBS = Table("blob", Blob)
-RUNS = Table("run", Run)
-DEFINITIONS = Table("definition", Definition)
-SHEETS = Table("sheet", Sheet)
-SNAPSHOTS = Table("snapshot", Snapshot)
-HISTORY = Table("history", HistoryEntry)
-BY_KEY = Marks("by_key")
-BY_LOOKUP = Marks("by_lookup")
-BY_NODE = Marks("by_node")
-BY_OWNER = Marks("by_owner")
-META = Marks("meta")
-
-_ALL: tuple[Table[Any] | Marks, ...] = (
-    ARTIFACTS, BLOBS, RUNS, DEFINITIONS, SHEETS, SNAPSHOTS, HISTORY, BY_KEY, BY_LOOKUP, BY_NODE, BY_OWNER, META,
-)  # fmt: skip
-_encoder = msgspec.msgpack.Encoder()
-_CHECK = 8
-
-
-class Txn:
-    """A view of the index at one moment; with `write`, the changes that will all be made or none."""
-
-    def __init__(self, txn: lmdb.Transaction, tables: Mapping[bytes, lmdb._Database], write: bool) -> None:
-        self._txn = txn
-        self._tables = tables
-        self.write = write
-
-    @property
-    def id(self) -> int:
-        """The number of the transaction; grows with every write."""
-        return int(self._txn.id())
-
-    def get(self, table: Table[R], key: bytes) -> R | None:
-        """The record under a key, or None.
-
-        Raises:
-            ArtifactCorruptError: the stored record is not the one that was written.
-        """
-        data = self._txn.get(key, db=self._tables[table.name])
-        return None if data is None else _read(table, key, data)
-
-    def put(self, table: Table[R], key: bytes, record: R) -> None:
-        """Write a record."""
-        data = _encoder.encode(record)
-        self._txn.put(key, _checksum(key, data) + data, db=self._tables[table.name])
-
-    def mark(self, table: Marks, key: bytes, value: bytes = b"") -> None:
-        """Write a key, with a few bytes if need be."""
-        self._txn.put(key, value, db=self._tables[table.name])
-
-    def marked(self, table: Marks, key: bytes) -> bytes | None:
-        """The bytes of a key, or None."""
-        value = self._txn.get(key, db=self._tables[table.name])
-        return None if value is None else bytes(value)
-
-    def keys(self, table: Table[R] | Marks, prefix: bytes) -> Iterator[bytes]:
-        """The keys that begin with a prefix, in order."""
-        with self._txn.cursor(db=self._tables[table.name]) as cursor:
-            found = cursor.set_range(prefix)
-            while found and (key := bytes(cursor.key())).startswith(prefix):
-                yield key
-                found = cursor.next()
-
-    def scan(self, table: Table[R], prefix: bytes) -> Iterator[tuple[bytes, R]]:
-        """The keys that begin with a prefix, in order, and their records."""
-        with self._txn.cursor(db=self._tables[table.name]) as cursor:
-            found = cursor.set_range(prefix)
-            while found and (key := bytes(cursor.key())).startswith(prefix):
-                yield key, _read(table, key, cursor.value())
-                found = cursor.next()
-
-
-def _checksum(key: bytes, data: bytes) -> bytes:
-    return xxhash.xxh3_64_digest(struct.pack(">I", len(key)) + key + data)
-
-
-def _read(table: Table[R], key: bytes, data: bytes | memoryview) -> R:
-    body = bytes(data[_CHECK:])
-    if bytes(data[:_CHECK]) != _checksum(key, body):
-        raise ArtifactCorruptError(
-            f"A record of the table {table.name.decode()!r} is damaged (key {key.hex()}).",
-            "The store's disk may be failing.",
-        )
-    return table.decoder.decode(body)
+Durability = Literal["full", "relaxed"]
+T = TypeVar("T")
+Tables = Mapping[bytes, Any]
 
 
 class Index:
-    """The tables of one store."""
+    """The tables of one store.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where LMDB keeps its two files.
+        durability: `full` waits until the disk has every commit. `relaxed` may lose the last ones when the machine,
+            not the process, goes down; the index stays whole.
+    """
+
+    def __init__(self, folder: Path, durability: Durability = "full") -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._env = _open_environment(folder)
-        self._env.reader_check()
-        self._tables = {table.name: self._env.open_db(table.name) for table in _ALL}
+        self.folder = folder
+        self.durability = durability
+        self.mapped = MappedFile(folder / "data.mdb")
+        self._lock = threading.RLock()
+        self._reading: dict[Reading, int] = {}
+        self._broken: set[str] = set()
+        self._open: tuple[lmdb.Environment, Tables] | None = None
+        self._environment()
+        self._writer = Writer(self._commit)
 
-    @contextmanager
-    def read(self) -> Iterator[Txn]:
-        """Look at the index as it is now."""
-        with self._env.begin(write=False) as txn:
-            yield Txn(txn, self._tables, write=False)
+    # ------------------------------------------------------------ reading
 
-    @contextmanager
-    def write(self) -> Iterator[Txn]:
-        """Change the index: everything in the block is durable when it ends, or nothing is.
+    def read(self) -> Reading:
+        """Look at the index as it is now: `with index.read() as txn`."""
+        return Reading(self)
 
-        Raises:
+    def oldest_read(self) -> int | None:
+        """The transaction that the oldest reader of this process looks at."""
+        return min(list(self._reading.values()), default=None)
+
+    def last_txn(self) -> int:
+        """The number of the last transaction that was committed."""
+        return int(self._environment()[0].info()["last_txnid"])
+
+    def check_readers(self) -> int:
+        """Free what readers that were killed hold; how many there were."""
+        return int(self._environment()[0].reader_check())
+
+    def pages(self) -> tuple[int, dict[str, int], dict[str, int]]:
+        """The size of a page in bytes, the pages of each table, and the entries of each."""
+        env, tables = self._environment()
+        with env.begin() as txn:
+            stats = {name.decode(): txn.stat(db) for name, db in tables.items()}
+        pages = {n: s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for n, s in stats.items()}
+        return int(env.stat()["psize"]), pages, {name: stat["entries"] for name, stat in stats.items()}
+
+    # ------------------------------------------------------------ writing
+
+    def submit(self, work: Callable[[Txn], T], after: Callable[[], None] | None = None) -> Future[T]:
+        """Change the index: what `work` does is durable when the future is done, or nothing of it is.
+
+        `work` may be called more than once, until it has been in a transaction that was committed; it must do the same
+        each time. `after` is called before the future is done, whatever becomes of it.
+
+        Raises (from the future):
             StoreFullError: the index or its disk is full; nothing was changed.
+            StoreError: the disk fails.
         """
+        return self._writer.submit(Operation(work, after))
+
+    def write(self, work: Callable[[Txn], T], after: Callable[[], None] | None = None) -> T:
+        """The same, and wait for it."""
+        return self.submit(work, after).result()
+
+    def _commit(self, operations: Sequence[Operation[Any]]) -> None:
+        """Commit what several operations do in one transaction. One that fails is left out, the others are repeated."""
+        with self._lock:
+            waiting, reopened = list(operations), False
+            while waiting:
+                try:
+                    self._attempt(waiting)
+                except _OperationFailed as failed:
+                    waiting.remove(failed.operation)
+                    failed.operation.fail(_translated(failed.reason, self.folder))
+                except lmdb.PanicError as error:  # a page of LMDB's own could not be written: it refuses until reopened
+                    if reopened:
+                        for operation in waiting:
+                            operation.fail(_translated(error, self.folder))
+                        return
+                    reopened = True
+                    self._reopen()
+                except (lmdb.Error, OSError) as error:
+                    if len(waiting) > 1:  # there may be room for some
+                        for operation in waiting:
+                            self._commit([operation])
+                    else:
+                        waiting[0].fail(_translated(error, self.folder))
+                    return
+                else:
+                    return
+
+    def _attempt(self, operations: Sequence[Operation[Any]]) -> None:
+        env, tables = self._environment()
+        results = []
+        with env.begin(write=True) as raw:
+            txn = Txn(raw, tables, self._report, write=True)
+            for operation in operations:
+                try:
+                    results.append(operation.work(txn))
+                except lmdb.PanicError:
+                    raise
+                except BaseException as error:
+                    raise _OperationFailed(operation, error) from error
+            txn.sync_folders()
+        for operation, result in zip(operations, results, strict=True):
+            operation.succeed(result)
+
+    # ------------------------------------------------------------ damage
+
+    def _report(self, table: str, key: bytes, data: bytes | None) -> None:
+        """A record that is not what was written: said, moved aside, and a miss from now on."""
+        if data is None:
+            if table not in self._broken:
+                self._broken.add(table)
+                log.error("The index's table %r cannot be read as a whole. Run `daggr fsck --repair`.", table)
+            return
+        log.warning(
+            "A record of the table %r is damaged (key %s). It counts as not there; `daggr fsck` looks for more.",
+            table, key.hex(),
+        )  # fmt: skip
+
+        def move_aside(txn: Txn) -> None:
+            if txn.raw(table, key) == data:
+                quarantine(self.folder.parent, f"{table}-{key.hex()[:80]}", data)
+                txn.remove(table, key)
+
+        self.submit(move_aside)
+
+    def problems(self, copy: Path) -> list[str]:
+        """What is wrong with LMDB's own structure, found in a copy that is made at a path and removed again."""
+        copy.mkdir()
         try:
-            with self._env.begin(write=True) as txn:
-                yield Txn(txn, self._tables, write=True)
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
-            raise StoreFullError(f"The store's index cannot grow: {error}.", "Make room on its disk.") from error
-        except lmdb.Error as error:
-            raise StoreError(
-                f"The store's index cannot be written: {error}.", "Is its disk full or failing?"
-            ) from error
+            self._environment()[0].copy(str(copy))
+            return [str(problem) for problem in verify(str(copy))]  # type: ignore[no-untyped-call]
+        except (VerifyError, lmdb.Error, struct.error, IndexError, ValueError) as error:
+            return [f"it cannot be walked through: {error}"]
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    def rebuild(self) -> None:
+        """Write the index anew from what can be read of it. The old one is kept in quarantine.
+
+        To be called when no other process has the store open.
+        """
+        fresh = self.folder.with_name("meta.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        with self._lock:
+            with self.read() as txn:
+                _copy(txn, fresh)
+            opened, self._open = self._open, None
+            if opened is not None:
+                opened[0].close()
+            aside = self.folder.parent / "quarantine" / f"meta-{time.time_ns()}"
+            aside.parent.mkdir(exist_ok=True)
+            os.replace(self.folder, aside)
+            os.replace(fresh, self.folder)
+            self._environment()
+
+    # ------------------------------------------------------------ opening and closing
+
+    def _environment(self) -> tuple[lmdb.Environment, Tables]:
+        if (opened := self._open) is not None:
+            return opened
+        with self._lock:
+            if self._open is None:
+                env = _open_environment(self.folder, self.durability)
+                env.reader_check()
+                self._open = env, _open_tables(env, self.folder)
+            return self._open
+
+    def _reopen(self) -> None:
+        """Open the environment anew, when nobody reads any more."""
+        opened, self._open = self._open, None
+        end = time.monotonic() + PATIENCE
+        while self._reading and time.monotonic() < end:
+            time.sleep(0.001)
+        if opened is not None:
+            opened[0].close()
+        self._environment()
+
+    def forked(self) -> None:
+        """In a forked child: forget what is the parent's. The next use opens the environment anew."""
+        if self._open is not None:
+            self._open[0].close()  # no write was under way (see `_before_fork`), so this touches nothing shared
+            self._open = None
+        self._lock = threading.RLock()
+        self._reading = {}
+        self._writer = Writer(self._commit)
+
+    def hold_still(self) -> None:
+        """Let no write begin until `go_on`."""
+        self._lock.acquire()
+
+    def go_on(self) -> None:
+        """The end of `hold_still`."""
+        self._lock.release()
 
     def close(self) -> None:
-        """Close the environment. Nothing may use it afterwards."""
-        self._env.close()
+        """Commit what waits and close the environment. Nothing may use it afterwards."""
+        self._writer.close()
+        with self._lock:
+            if self._open is not None:
+                self._open[0].close()
+                self._open = None
 
 
-def _open_environment(folder: Path) -> lmdb.Environment:
+class Reading(Txn):
+    """A look at the index: a view that begins and ends with its block."""
+
+    __slots__ = ("_index",)
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def __enter__(self) -> Txn:
+        index = self._index
+        try:
+            env, tables = index._open or index._environment()
+            index._reading[self] = 0  # before it begins: gc must not see a moment without it
+            raw = env.begin()
+        except lmdb.Error as error:
+            index._reading.pop(self, None)
+            raise _translated(error, index.folder) from error
+        index._reading[self] = raw.id()
+        super().__init__(raw, tables, index._report)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._raw.abort()
+        finally:
+            self._index._reading.pop(self, None)
+        if error is not None and isinstance(error, lmdb.Error):
+            raise _translated(error, self._index.folder) from error
+
+
+class _OperationFailed(Exception):
+    def __init__(self, operation: Operation[Any], reason: BaseException) -> None:
+        self.operation = operation
+        self.reason = reason
+
+
+def quarantine(root: Path, name: str, data: bytes) -> None:
+    """Keep damaged bytes for whoever wants to know what happened."""
+    folder = root / "quarantine"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def _translated(error: BaseException, folder: Path) -> BaseException:
+    if isinstance(error, (lmdb.MapFullError, lmdb.DiskError)) or getattr(error, "errno", None) in _NO_ROOM:
+        return StoreFullError(
+            f"The store at {folder.parent} has no room: {error}.", "Make room on its disk, or run `daggr gc`."
+        )
+    if isinstance(error, (lmdb.Error, OSError)):
+        return StoreError(
+            f"The store at {folder.parent} cannot be read or written: {error}.",
+            "Is its disk failing? `daggr fsck` looks for damage.",
+        )
+    return error
+
+
+def _open_environment(folder: Path, durability: Durability) -> lmdb.Environment:
     """The environment of a folder; with a smaller map where the address space is limited (`ulimit -v`).
 
     Raises:
+        StoreAccessError: missing rights, or a read-only folder.
         StoreError: it cannot be opened.
     """
     size = MAP_SIZE
@@ -182,8 +325,8 @@ def _open_environment(folder: Path) -> lmdb.Environment:
                 map_size=size,
                 max_dbs=32,
                 max_readers=1024,
-                max_spare_txns=0,
-                metasync=True,
+                max_spare_txns=8,
+                metasync=durability == "full",
                 sync=True,
                 writemap=False,
                 readahead=False,
@@ -196,10 +339,49 @@ def _open_environment(folder: Path) -> lmdb.Environment:
                     "Raise the limit (`ulimit -v`).",
                 ) from error
             size //= 2
+        except (lmdb.ReadonlyError, lmdb.LockError) as error:
+            raise _no_access(folder, error) from error
         except lmdb.Error as error:
+            if any(word in str(error) for word in ("ermission denied", "ead-only file system")):
+                raise _no_access(folder, error) from error
             raise StoreError(
-                f"The store's index at {folder} cannot be opened: {error}.", "Move the store away, or set DAGGR_STORE."
+                f"The store's index at {folder} cannot be opened: {error}.",
+                "Another program's files? Move the store away, or set DAGGR_STORE to another folder.",
             ) from error
+
+
+def _open_tables(env: lmdb.Environment, folder: Path) -> Tables:
+    try:
+        return {table.name: env.open_db(table.name) for table in ALL}
+    except lmdb.Error as error:
+        env.close()
+        raise _translated(error, folder) from error
+
+
+def _no_access(folder: Path, error: Exception) -> StoreAccessError:
+    return StoreAccessError(
+        f"The store's index at {folder} cannot be opened for writing: {error}.",
+        "Give yourself the right to write there, or set DAGGR_STORE to a folder of your own.",
+    )
+
+
+def _copy(old: Txn, folder: Path) -> None:
+    """Write all that can be read into a new environment."""
+    folder.mkdir(parents=True)
+    env = _open_environment(folder, "full")
+    try:
+        new = _open_tables(env, folder)
+        for table in ALL:
+            waiting = old.scan_safely(table)
+            while some := list(itertools.islice(waiting, 10_000)):
+                with env.begin(write=True) as raw:
+                    for key, data in some:
+                        raw.put(key, data, db=new[table.name])
+    finally:
+        env.close()
+
+
+# ---------------------------------------------------------------- one for each folder and process
 
 
 class _Shared:
@@ -209,17 +391,27 @@ class _Shared:
 
 
 _open: dict[str, _Shared] = {}
-_open_lock = threading.Lock()
+_open_lock = threading.RLock()
 
 
-def open_index(folder: Path) -> Index:
-    """The index of a folder: one for all who open it in this process, since LMDB forbids a second."""
+def open_index(folder: Path, durability: Durability = "full") -> Index:
+    """The index of a folder: one for all who open it in this process, since LMDB forbids a second.
+
+    Raises:
+        ConfigError: it is open with another durability.
+    """
     with _open_lock:
         place = os.path.realpath(folder)
         if place not in _open:
-            _open[place] = _Shared(Index(folder))
-        _open[place].users += 1
-        return _open[place].index
+            _open[place] = _Shared(Index(folder, durability))
+        shared = _open[place]
+        if shared.index.durability != durability:
+            raise ConfigError(
+                f"The store at {folder.parent} is open in this process with durability "
+                f"{shared.index.durability!r}; given: {durability!r}."
+            )
+        shared.users += 1
+        return shared.index
 
 
 def close_index(folder: Path) -> None:
@@ -231,3 +423,31 @@ def close_index(folder: Path) -> None:
         if not shared.users:
             del _open[place]
             shared.index.close()
+
+
+# ---------------------------------------------------------------- forks
+
+# LMDB must not be used across a fork. No write is under way when a process forks, and the child opens its own.
+
+
+def _before_fork() -> None:
+    _open_lock.acquire()
+    for shared in _open.values():
+        shared.index.hold_still()
+
+
+def _after_fork_in_parent() -> None:
+    for shared in _open.values():
+        shared.index.go_on()
+    _open_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _open_lock
+    _open_lock = threading.RLock()
+    for shared in _open.values():
+        shared.index.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

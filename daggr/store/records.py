@@ -33,10 +33,14 @@ class Artifact(Record):
     blob: bytes | None
     name: str = ""
     """A file's base name, which functions see."""
+    put: float = 0.0
+    """When it was put last."""
+    condemned: int = 0
+    """The transaction in which gc gave it up; 0 while it counts as there."""
 
 
 class Blob(Record):
-    """A file under `blobs/`. `ref_txn` is the transaction that last referred to it."""
+    """A file under `blobs/`. `ref_txn` is the transaction that last put it, revived it or gave it up."""
 
     size: int
     xxh3: bytes
@@ -121,6 +125,10 @@ class Sheet(Record):
     updated: float
     version: int
     snapshot: bytes
+    undone: tuple[bytes, ...] = ()
+    """Snapshots that redo goes back to, the nearest last."""
+    own: bool = False
+    """Whether nobody else refers to the current snapshot, so that it may be amended in place."""
 
 
 class Snapshot(Record):
@@ -141,6 +149,38 @@ class HistoryEntry(Record):
     outputs: bytes
     """One hash over all output digests."""
     parents: dict[str, bytes]
+
+
+class Pin(Record):
+    """Keeps a run from gc."""
+
+    label: str
+    at: float
+
+
+class FileStat(Record):
+    """What a file held when it had this size and these times."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    sha256: bytes
+    xxh3: bytes
+
+
+class Lease(Record):
+    """A process that uses the store. What was there in transaction `floor` must not be taken from under it."""
+
+    pid: int
+    host: str
+    started: float
+    floor: int
+
+
+class Note(Record):
+    """A few bytes that the store keeps about itself."""
+
+    value: bytes
 
 
 _lock = threading.Lock()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 
 import xxhash
 
 from daggr.digest import encode
-from daggr.errors import ArtifactCorruptError
-from daggr.store.index import BY_KEY, BY_LOOKUP, BY_NODE, DEFINITIONS, RUNS, Marks, Txn
+from daggr.store import references
 from daggr.store.records import Definition, Run
-
-log = logging.getLogger("daggr.store")
+from daggr.store.tables import BY_KEY, BY_LOOKUP, BY_NODE, DEFINITIONS, RUNS, USE, Marks, Txn
 
 
 def get(txn: Txn, run: bytes) -> Run | None:
@@ -25,13 +22,48 @@ def put(txn: Txn, run: Run, leaves: Mapping[str, bytes]) -> None:
     txn.put(RUNS, run.id, run)
     if txn.get(DEFINITIONS, run.fingerprint) is None:
         txn.put(DEFINITIONS, run.fingerprint, Definition(dict(leaves)))
-    newest_first = _inverted(run.id)
-    txn.mark(BY_NODE, _name_hash(run.graph, run.node) + newest_first)
+    for table, key in index_keys(run):
+        txn.mark(table, key)
+    references.to_artifacts(txn, [*(given.digest for given in run.inputs), *(out.digest for out in run.outputs)])
+    references.note(txn, [run.id, run.fingerprint, *(given.run for given in run.inputs if given.run)])
+
+
+def index_keys(run: Run) -> list[tuple[Marks, bytes]]:
+    """Under what a run is found: by its node, and if it succeeded by its lookup key and its action key."""
+    newest_first = inverted(run.id)
+    found = [(BY_NODE, node_prefix(run.graph, run.node) + newest_first)]
     if run.status == "done":
         scope = _scope_hash(run.scope)
-        txn.mark(BY_LOOKUP, scope + run.lookup + newest_first)
+        found.append((BY_LOOKUP, scope + run.lookup + newest_first))
         if not run.uncached:
-            txn.mark(BY_KEY, scope + run.key + newest_first)
+            found.append((BY_KEY, scope + run.key + newest_first))
+    return found
+
+
+def is_found(txn: Txn, run: Run) -> bool:
+    """Whether a run's results are still looked up: they no longer are once gc has evicted them."""
+    return all(txn.marked(table, key) is not None for table, key in index_keys(run)) and not is_evicted(txn, run)
+
+
+def is_evicted(txn: Txn, run: Run) -> bool:
+    """Whether gc has taken a run's results and left its record, which a history tells of."""
+    return txn.marked(BY_NODE, index_keys(run)[0][1]) == _EVICTED
+
+
+def evict(txn: Txn, run: Run) -> None:
+    """Look a run up no more; its record stays."""
+    by_node, *by_keys = index_keys(run)
+    for table, key in by_keys:
+        txn.delete(table, key)
+    txn.mark(*by_node, _EVICTED)
+
+
+def delete(txn: Txn, run: Run) -> None:
+    """Remove a run."""
+    for table, key in index_keys(run):
+        txn.delete(table, key)
+    txn.delete(RUNS, run.id)
+    txn.delete(USE, run.id)
 
 
 def by_key(txn: Txn, key: bytes, scope: str = "") -> Iterator[Run]:
@@ -46,30 +78,32 @@ def by_lookup(txn: Txn, lookup: bytes, scope: str = "") -> Iterator[Run]:
 
 def by_node(txn: Txn, graph: str, node: str) -> Iterator[Run]:
     """All runs of a node, newest first."""
-    for key in txn.keys(BY_NODE, _name_hash(graph, node)):
-        run = txn.get(RUNS, _inverted(key[-16:]))
+    for key in txn.keys(BY_NODE, node_prefix(graph, node)):
+        run = txn.get(RUNS, inverted(key[-16:]))
         if run is not None and run.graph == graph and run.node == node:
             yield run
 
 
+def node_prefix(graph: str, node: str) -> bytes:
+    """What the keys of a node's runs begin with."""
+    return xxhash.xxh3_128_digest(encode((graph, node)))
+
+
+def inverted(run: bytes) -> bytes:
+    """An id whose order is the other way round, so that the newest comes first."""
+    return (_ALL_ONES - int.from_bytes(run, "big")).to_bytes(16, "big")
+
+
 def _find(txn: Txn, table: Marks, key: bytes, scope: str) -> Iterator[Run]:
     for found in txn.keys(table, _scope_hash(scope) + key):
-        try:
-            run = txn.get(RUNS, _inverted(found[-16:]))
-        except ArtifactCorruptError as error:
-            log.warning("%s It counts as not there.", error.message)
-            continue
+        run = txn.get(RUNS, inverted(found[-16:]))
         if run is not None and run.scope == scope:
             yield run
-
-
-def _inverted(run: bytes) -> bytes:
-    return bytes(255 - byte for byte in run)
 
 
 def _scope_hash(scope: str) -> bytes:
     return xxhash.xxh3_64_digest(scope.encode())
 
 
-def _name_hash(graph: str, node: str) -> bytes:
-    return xxhash.xxh3_128_digest(encode((graph, node)))
+_ALL_ONES = (1 << 128) - 1
+_EVICTED = b"evicted"

@@ -1,6 +1,8 @@
 """Sheets: named workspaces, their snapshots and the history of each node.
 
-A change by the user makes a new snapshot whose parent is the old one; a finishing run amends the snapshot it finds.
+A change by the user makes a new snapshot whose parent is the old one. A finishing run amends the snapshot it finds: in
+place if no other snapshot or sheet refers to it, else as a new one with the same parent. So undo, redo and duplicate
+only move a reference, and what one sheet does is never seen in another.
 """
 
 from __future__ import annotations
@@ -8,12 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import msgspec
 import xxhash
+from msgspec.structs import replace
 
 from daggr.digest import digest, encode
-from daggr.store.index import BY_OWNER, HISTORY, SHEETS, SNAPSHOTS, Txn
+from daggr.store import references
 from daggr.store.records import Head, HistoryEntry, Run, Sheet, Snapshot, new_id
+from daggr.store.tables import BY_OWNER, HISTORY, SHEETS, SNAPSHOTS, Txn
 
 FIRST_NAME = "Sheet 1"
 
@@ -39,26 +42,93 @@ def create(txn: Txn, owner: str, graph: str, name: str = FIRST_NAME) -> Sheet:
     """A new, empty sheet."""
     now = time.time()
     empty = Snapshot(new_id(), b"", {}, {})
-    sheet = Sheet(new_id(), name, owner, graph, now, now, 0, empty.id)
     txn.put(SNAPSHOTS, empty.id, empty)
-    txn.put(SHEETS, sheet.id, sheet)
-    txn.mark(BY_OWNER, _owner_hash(owner, graph) + sheet.id)
-    return sheet
+    return _put_new(txn, Sheet(new_id(), name, owner, graph, now, now, 0, empty.id, own=True))
+
+
+def duplicate(txn: Txn, sheet: Sheet, name: str) -> Sheet:
+    """A second sheet in the same state, with the same past. What is done to one is not seen in the other."""
+    now = time.time()
+    txn.put(SHEETS, sheet.id, replace(sheet, own=False))
+    copy = replace(sheet, id=new_id(), name=name, created=now, updated=now, version=0, own=False)
+    for key, entry in txn.scan(HISTORY, sheet.id):
+        txn.put(HISTORY, copy.id + key[len(sheet.id) :], entry)
+    return _put_new(txn, copy)
+
+
+def rename(txn: Txn, sheet: Sheet, name: str) -> Sheet:
+    """Give a sheet another name."""
+    return _put_changed(txn, replace(sheet, name=name))
+
+
+def delete(txn: Txn, sheet: Sheet) -> None:
+    """Remove a sheet and its histories. Its snapshots and runs go with the next gc, if nobody else refers to them."""
+    txn.delete(SHEETS, sheet.id)
+    txn.delete(BY_OWNER, _owner_hash(sheet.owner, sheet.graph) + sheet.id)
+    for key in list(txn.keys(HISTORY, sheet.id)):
+        txn.delete(HISTORY, key)
 
 
 def change(
     txn: Txn, sheet: Sheet, *, inputs: Mapping[str, bytes], heads: Mapping[str, Head], amend: bool = False
 ) -> Sheet:
-    """Give a sheet a new state; with `amend` in place of the current snapshot, else as a child of it."""
+    """Give a sheet a new state; with `amend` in place of the current one, else as a step that can be undone."""
     old = snapshot(txn, sheet)
-    if amend:
+    if amend and sheet.own:
         new = Snapshot(old.id, old.parent, dict(inputs), dict(heads))
     else:
-        new = Snapshot(new_id(), old.id, dict(inputs), dict(heads))
+        new = Snapshot(new_id(), old.parent if amend else old.id, dict(inputs), dict(heads))
     txn.put(SNAPSHOTS, new.id, new)
-    changed = msgspec.structs.replace(sheet, updated=time.time(), version=sheet.version + 1, snapshot=new.id)
+    references.to_artifacts(txn, set(new.inputs.values()) - set(old.inputs.values()))
+    references.note(txn, _runs_of(new) - _runs_of(old))
+    return _put_changed(txn, replace(sheet, snapshot=new.id, own=True, undone=sheet.undone if amend else ()))
+
+
+def undo(txn: Txn, sheet: Sheet) -> Sheet | None:
+    """Go back to before the last change; None if there is nothing to undo."""
+    before = _reachable(txn, snapshot(txn, sheet).parent)
+    if before is None:
+        return None
+    return _put_changed(txn, replace(sheet, snapshot=before.id, own=False, undone=(*sheet.undone, sheet.snapshot)))
+
+
+def redo(txn: Txn, sheet: Sheet) -> Sheet | None:
+    """Take the last undo back; None if there is none, or something was changed since."""
+    after = _reachable(txn, sheet.undone[-1]) if sheet.undone else None
+    if after is None:
+        return None
+    return _put_changed(txn, replace(sheet, snapshot=after.id, own=False, undone=sheet.undone[:-1]))
+
+
+def past(txn: Txn, sheet: Sheet, most: int) -> list[Snapshot]:
+    """The current snapshot and those that undo leads to, at most so many, newest first."""
+    found: list[Snapshot] = []
+    at = sheet.snapshot
+    while len(found) < most and (step := _reachable(txn, at)) is not None:
+        found.append(step)
+        at = step.parent
+    return found
+
+
+def _reachable(txn: Txn, snapshot_id: bytes) -> Snapshot | None:
+    return txn.get(SNAPSHOTS, snapshot_id) if snapshot_id else None
+
+
+def _put_new(txn: Txn, sheet: Sheet) -> Sheet:
+    txn.put(SHEETS, sheet.id, sheet)
+    txn.mark(BY_OWNER, _owner_hash(sheet.owner, sheet.graph) + sheet.id)
+    return sheet
+
+
+def _put_changed(txn: Txn, sheet: Sheet) -> Sheet:
+    references.note(txn, [sheet.snapshot])
+    changed = replace(sheet, updated=time.time(), version=sheet.version + 1)
     txn.put(SHEETS, sheet.id, changed)
     return changed
+
+
+def _runs_of(state: Snapshot) -> set[bytes]:
+    return {run for head in state.heads.values() for run in (head.run, *head.parents.values())}
 
 
 # ---------------------------------------------------------------- history
@@ -71,6 +141,7 @@ def history(txn: Txn, sheet: bytes, node: str) -> list[HistoryEntry]:
 
 def remember(txn: Txn, sheet: bytes, node: str, run: Run, parents: Mapping[str, bytes]) -> None:
     """Add a result to a node's history; an equal one joins the entry that is there, with the new bindings."""
+    references.note(txn, [run.id, *parents.values()])
     prefix = _history_prefix(sheet, node)
     new = HistoryEntry(run.id, run.key, outputs_hash(run), dict(parents))
     for key, entry in txn.scan(HISTORY, prefix):

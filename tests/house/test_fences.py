@@ -16,8 +16,9 @@ from tests.house.source import ROOT, Import, imports, python_files, walk
 
 RUNNERS = ("daggr/engine/runners/", "daggr/engine/hub/")
 SERVER = ("daggr/server/", "daggr/wiring.py")
+CODECS = ("daggr/store/codecs/",)
 FENCES: dict[str, tuple[str, ...]] = {
-    "lmdb": ("daggr/store/index.py",),
+    "lmdb": ("daggr/store/index.py", "daggr/store/tables.py"),
     "fsspec": ("daggr/store/backends/",),
     "litestar": SERVER,
     "uvicorn": SERVER,
@@ -30,6 +31,11 @@ FENCES: dict[str, tuple[str, ...]] = {
     "httpx": RUNNERS,
     "huggingface_hub": RUNNERS,
     "requests": (),
+    "numpy": CODECS,
+    "pandas": CODECS,
+    "PIL": CODECS,
+    "torch": CODECS,
+    "safetensors": CODECS,
     "pickle": (),
     "cloudpickle": (),
     "dill": (),

@@ -6,7 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
@@ -217,3 +217,87 @@ def test_bytes_that_are_not_canonical_are_refused(data: bytes) -> None:
 def test_lookalikes_all_differ() -> None:
     alike = [0, False, 0.0, -0.0, 0j, None, "", b"", bytearray(), [], (), {}, set(), frozenset(), "0", b"0", [0], (0,)]
     assert all(encode(one) != encode(other) for one, other in itertools.combinations(alike, 2))
+
+
+# ---------------------------------------------------------------- values that codecs write
+
+
+class Foreign(NamedTuple):
+    """A value that `write` and `read` know: a codec's name and content."""
+
+    name: str
+    content: bytes
+
+
+def write(value: Any) -> tuple[str, bytes]:
+    if type(value) is Foreign:
+        return value.name, value.content
+    raise UnencodableError(value)
+
+
+def read(name: str, content: memoryview) -> Foreign:
+    return Foreign(name, bytes(content))
+
+
+FOREIGN = st.builds(Foreign, st.text(max_size=3), st.binary(max_size=3))
+MIXED = st.recursive(
+    FOREIGN | ALIKE,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(FOREIGN | st.text(max_size=1), inner, max_size=2),
+)
+
+
+@given(MIXED)
+def test_parts_of_other_types_come_back(value: Any) -> None:
+    assert same(decode(encode(value, write), read), value)
+
+
+@given(MIXED, MIXED)
+@example(Foreign("ab", b"c"), Foreign("a", b"bc"))
+@example(Foreign("", b""), ("", b""))
+@example([Foreign("a", encode(1))], [1])
+def test_parts_of_other_types_are_told_apart(one: Any, other: Any) -> None:
+    assert (encode(one, write) == encode(other, write)) == same(one, other)
+
+
+@given(MIXED, st.data())
+def test_damaged_parts_raise_nothing_else_than_corrupt(value: Any, data: st.DataObject) -> None:
+    whole = bytearray(encode(value, write))
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    with pytest.raises(ArtifactCorruptError):
+        decode(bytes(whole[:cut]), read)
+    whole[cut] ^= data.draw(st.integers(1, 255))
+    try:
+        again = decode(bytes(whole), read)
+    except ArtifactCorruptError:
+        return
+    assert encode(again, write) == whole
+
+
+def test_a_part_that_is_refused_is_named_by_the_path_to_it() -> None:
+    with pytest.raises(UnencodableError, match=r"^\['a'\]\[1\] is a object"):
+        encode({"a": [Foreign("", b""), object()]}, write)
+    with pytest.raises(UnencodableError, match=r"^\['a'\]\[0\] is a tests.properties.test_digest.Foreign"):
+        encode({"a": [Foreign("", b"")]})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(part(b"x", 0, b""), id="nothing"),
+        pytest.param(part(b"x", 9, encode("")), id="a name alone"),
+        pytest.param(part(b"x", 18, encode(b"") + encode(b"")), id="a name that is no text"),
+        pytest.param(part(b"x", 18, encode("") + encode(bytearray())), id="a content that is no bytes"),
+        pytest.param(part(b"x", 27, encode("") + encode(b"") * 2), id="a part too many"),
+        pytest.param(part(b"x", 2**64 - 1, encode("") + encode(b"")), id="a length without end"),
+        pytest.param(part(b"x", 18, part(b"s", 2**64 - 1, encode(b""))), id="a name without end"),
+    ],
+)
+def test_what_no_codec_wrote_is_refused(data: bytes) -> None:
+    for extend in (read, None):
+        with pytest.raises(ArtifactCorruptError):
+            decode(data, extend)
+
+
+def test_parts_of_codecs_are_corrupt_to_who_knows_no_codecs() -> None:
+    with pytest.raises(ArtifactCorruptError):
+        decode(encode([Foreign("a", b"b")], write))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from litestar import Request, put
@@ -11,7 +12,7 @@ from litestar.params import FromQuery
 
 from daggr.server.messages import FileValue
 from daggr.server.served import Served
-from daggr.store.artifacts import StoredFile
+from daggr.store.files import StoredFile
 
 MAX_UPLOAD = 2 << 30
 
@@ -30,8 +31,7 @@ def upload_route(served: Served) -> HTTPRouteHandler:
                 writer.write(chunk)
             blob = writer.finish()
         staged = store.artifacts.stage_blob(blob, name)
-        with store.write([staged]):
-            pass
+        await asyncio.wrap_future(store.submit(lambda txn: None, [staged]))
         kept = StoredFile(store.blobs.path(blob.sha256), staged.artifact.name, blob.size, blob.sha256)
         return served.values.file_value(staged.digest, kept)
 

@@ -69,7 +69,7 @@ def test_words_that_are_no_script(tmp_path: Path) -> None:
     (tmp_path / "binary.py").write_bytes(b"\x00\x01")
     for arguments, message in (
         (["ap.py"], "There is no script 'ap.py'.\nScripts in '.': app.py, binary.py\nDid you mean 'app.py'?"),
-        (["gc"], "daggr has no command 'gc' and there is no such script."),
+        (["gcc"], "daggr has no command 'gcc' and there is no such script.\nDid you mean 'gc'?"),
         (["."], "is a folder"),
         (["binary.py"], "binary.py is not Python"),
         (["app.py", "--port", "99999"], "99999"),

@@ -536,15 +536,6 @@ def test_two_runs_of_a_node_are_both_seen(engine: Engine) -> None:
     assert engine.live.of(desk.id)["wait"].status == "idle"
 
 
-def test_a_result_that_somebody_wrote_to_is_given_whole_again(engine: Engine, tmp_path: Path) -> None:
-    node = FnNode(lambda: Image.new("RGB", (2, 2)), name="draw", outputs={"picture": gr.Image()})
-    graph = Graph("View", nodes=[node])
-    first = Path(call(engine, graph, tmp_path)["draw"]["picture"])
-    before = first.read_bytes()
-    first.write_bytes(bytes(len(before)))
-    assert Path(call(engine, graph, tmp_path)["draw"]["picture"]).read_bytes() == before
-
-
 def test_a_helper_edited_under_a_running_program_poisons_nothing(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

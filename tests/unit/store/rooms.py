@@ -12,8 +12,7 @@ from daggr.store.store import Store
 def keep(store: Store, value: Any) -> Digest:
     """Put a value; its digest."""
     staged = store.artifacts.stage(value)
-    with store.write([staged]):
-        pass
+    store.put([staged])
     return staged.digest
 
 
@@ -27,4 +26,7 @@ def blob_files(store: Store) -> list[Path]:
 
 
 def staged_files(store: Store) -> list[Path]:
-    return sorted((store.root / "tmp").iterdir())
+    """What lies in the rooms under tmp/, and what lies there without an owner."""
+    found = [path for path in (store.root / "tmp").iterdir() if not path.name.endswith(".lock")]
+    loose = [path for path in found if not path.with_name(f"{path.name}.lock").exists()]
+    return sorted([*loose, *(path for room in found if room not in loose for path in room.iterdir())])

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from daggr.store import runs, sheets
-from daggr.store.index import DEFINITIONS, SNAPSHOTS
-from daggr.store.records import Head, Output, Run, new_id
+from daggr.store.records import Head, Output, Run, Sheet, new_id
 from daggr.store.store import Store
+from daggr.store.tables import DEFINITIONS, SNAPSHOTS, Txn
 
 
 @pytest.fixture
@@ -48,9 +48,7 @@ def test_runs_are_found_by_key_newest_first_if_they_can_be_reused(store: Store) 
     done = [made() for _ in range(3)]
     others = [made(key=b"x" * 16, lookup=b"y" * 16), made(status="failed"), made(status="cancelled")]
     uncached = made(uncached="not cached: fn holds a Foo")
-    with store.write() as txn:
-        for run in [*done, *others, uncached]:
-            runs.put(txn, run, {"leaf": b"1" * 32})
+    store.write(lambda txn: [runs.put(txn, run, {"leaf": b"1" * 32}) for run in [*done, *others, uncached]])
     with store.read() as txn:
         assert list(runs.by_key(txn, b"k" * 16)) == done[::-1]
         assert list(runs.by_lookup(txn, b"l" * 16)) == [uncached, *done[::-1]]
@@ -62,9 +60,7 @@ def test_runs_are_found_by_key_newest_first_if_they_can_be_reused(store: Store) 
 
 def test_a_run_made_with_a_personal_token_serves_its_owner_only(store: Store) -> None:
     mine, everybodys = made(scope="ada"), made()
-    with store.write() as txn:
-        for run in (mine, everybodys):
-            runs.put(txn, run, {})
+    store.write(lambda txn: [runs.put(txn, run, {}) for run in (mine, everybodys)])
     with store.read() as txn:
         for find, key in ((runs.by_key, b"k" * 16), (runs.by_lookup, b"l" * 16)):
             assert list(find(txn, key)) == [everybodys]
@@ -73,9 +69,7 @@ def test_a_run_made_with_a_personal_token_serves_its_owner_only(store: Store) ->
 
 
 def test_a_definition_is_stored_once_and_keeps_its_leaves(store: Store) -> None:
-    with store.write() as txn:
-        runs.put(txn, made(), {"fn": b"1" * 32})
-        runs.put(txn, made(), {"fn": b"1" * 32})
+    store.write(lambda txn: [runs.put(txn, made(), {"fn": b"1" * 32}) for _ in range(2)])
     with store.read() as txn:
         definition = txn.get(DEFINITIONS, b"f" * 32)
         assert definition is not None
@@ -86,10 +80,8 @@ def test_a_definition_is_stored_once_and_keeps_its_leaves(store: Store) -> None:
 
 
 def test_a_user_sees_the_own_sheets_of_one_graph_oldest_first(store: Store) -> None:
-    with store.write() as txn:
-        first, second = (sheets.create(txn, "ada", "graph", name) for name in ("b", "a"))
-        sheets.create(txn, "bob", "graph")
-        sheets.create(txn, "ada", "other graph")
+    wanted = (("ada", "graph", "b"), ("ada", "graph", "a"), ("bob", "graph"), ("ada", "other graph"))
+    first, second, *_ = store.write(lambda txn: [sheets.create(txn, *sheet) for sheet in wanted])
     with store.read() as txn:
         assert sheets.of_owner(txn, "ada", "graph") == [first, second]
         assert sheets.of_owner(txn, "eve", "graph") == []
@@ -97,10 +89,9 @@ def test_a_user_sees_the_own_sheets_of_one_graph_oldest_first(store: Store) -> N
 
 
 def test_a_change_makes_a_new_snapshot_and_the_old_one_stays_as_it_was(store: Store) -> None:
-    with store.write() as txn:
-        empty = sheets.create(txn, "ada", "graph")
-    with store.write() as txn:
-        changed = sheets.change(txn, empty, inputs={"a__x": b"1"}, heads={"a": Head(b"run", {})})
+    empty = store.write(lambda txn: sheets.create(txn, "ada", "graph"))
+    heads = {"a": Head(b"run", {})}
+    changed = store.write(lambda txn: sheets.change(txn, empty, inputs={"a__x": b"1"}, heads=heads))
     with store.read() as txn:
         now = sheets.snapshot(txn, changed)
         assert sheets.get(txn, empty.id) == changed
@@ -112,10 +103,13 @@ def test_a_change_makes_a_new_snapshot_and_the_old_one_stays_as_it_was(store: St
 
 
 def test_a_finished_run_amends_the_snapshot_and_leaves_nothing_to_undo(store: Store) -> None:
-    with store.write() as txn:
+    def act(txn: Txn) -> tuple[Sheet, Sheet, Sheet]:
         empty = sheets.create(txn, "ada", "graph")
         changed = sheets.change(txn, empty, inputs={"a__x": b"1"}, heads={})
-        amended = sheets.change(txn, changed, inputs={"a__x": b"1"}, heads={"a": Head(b"run", {})}, amend=True)
+        heads = {"a": Head(b"run", {})}
+        return empty, changed, sheets.change(txn, changed, inputs={"a__x": b"1"}, heads=heads, amend=True)
+
+    empty, changed, amended = store.write(act)
     with store.read() as txn:
         now = sheets.snapshot(txn, amended)
         assert (now.id, now.parent) == (changed.snapshot, empty.snapshot)
@@ -134,10 +128,15 @@ def test_an_equal_result_joins_its_entry_with_the_newest_bindings(store: Store) 
     first, other = made(outputs=outputs(b"1")), made(outputs=outputs(b"2"))
     again = made(outputs=outputs(b"1"))
     other_inputs = made(outputs=outputs(b"1"), key=b"K" * 16)
-    with store.write() as txn:
+    shown = ((first, {"e": b"p1"}), (other, {}), (again, {"e": b"p2"}), (other_inputs, {}))
+
+    def act(txn: Txn) -> bytes:
         sheet = sheets.create(txn, "ada", "graph").id
-        for run, parents in ((first, {"e": b"p1"}), (other, {}), (again, {"e": b"p2"}), (other_inputs, {})):
+        for run, parents in shown:
             sheets.remember(txn, sheet, "node", run, parents)
+        return sheet
+
+    sheet = store.write(act)
     with store.read() as txn:
         entries = sheets.history(txn, sheet, "node")
         assert [(entry.run, entry.parents) for entry in entries] == [

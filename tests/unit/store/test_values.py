@@ -11,20 +11,24 @@ from typing import Any
 
 import pytest
 
-from daggr.digest import UnencodableError
+from daggr.digest import Digest, UnencodableError, digest
 from daggr.errors import ArtifactCorruptError, ArtifactMissingError
-from daggr.store.artifacts import INLINE_LIMIT, VOLATILE_LIMIT, Staged, file_digest
-from daggr.store.index import ARTIFACTS, BLOBS
+from daggr.store import files
+from daggr.store.artifacts import INLINE_LIMIT, VOLATILE_LIMIT, Staged
 from daggr.store.store import Store
+from daggr.store.tables import ARTIFACTS, BLOBS, Txn
 from tests.unit.store.rooms import blob_files, has, keep, staged_files
 
 LARGE = "x" * (2 * INLINE_LIMIT)
 
 
+def name_of(thing: str) -> Digest:
+    return digest("volatile", thing.encode())
+
+
 def keep_file(store: Store, source: Path, name: str | None = None) -> Staged:
     staged = store.artifacts.stage_file(source, name)
-    with store.write([staged]):
-        pass
+    store.put([staged])
     return staged
 
 
@@ -41,8 +45,7 @@ def test_a_value_is_there_after_the_store_was_opened_anew(tmp_path: Path, value:
 def test_equal_content_is_one_blob(tmp_path: Path) -> None:
     with Store(tmp_path / "store") as store:
         staged = [store.artifacts.stage(LARGE), store.artifacts.stage(LARGE)]
-        with store.write(staged):
-            pass
+        store.put(staged)
         keep(store, LARGE)
         for name in ("one.bin", "other.bin"):
             (tmp_path / name).write_bytes(b"y" * 50_000)
@@ -76,7 +79,37 @@ def test_a_files_name_is_part_of_what_it_is(tmp_path: Path) -> None:
             found = store.artifacts.file(txn, other.digest)
             assert found is not None
             assert (found.name, found.size, found.path.read_bytes()) == ("b.txt", 4, b"same")
-            assert file_digest(found.sha256, found.name) == other.digest
+
+
+@pytest.mark.parametrize("how", ["flip", "cut", "gone"])
+def test_a_shared_copy_is_read_only_stays_where_it_is_and_is_mended(tmp_path: Path, how: str) -> None:
+    (tmp_path / "a.txt").write_bytes(b"same" * 100)
+    with Store(tmp_path / "store") as store:
+        identity = keep_file(store, tmp_path / "a.txt").digest
+        path = Path(store.load(identity))
+        assert stat.S_IMODE(path.stat().st_mode) == 0o444
+        damage(path, how)
+        assert Path(store.load(identity)) == path
+        assert path.read_bytes() == b"same" * 100
+    with Store(tmp_path / "store") as store:
+        damage(path, how)
+        assert Path(store.load(identity)).read_bytes() == b"same" * 100
+
+
+def test_private_copies_are_the_callers_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_bytes(b"same" * 100)
+    with Store(tmp_path / "store") as store:
+        identity = keep_file(store, tmp_path / "a.txt").digest
+        for run in ("one", "other"):
+            path = Path(store.load(identity, tmp_path / run))
+            assert path.read_bytes() == b"same" * 100
+            path.write_bytes(b"changed in place")
+        monkeypatch.setattr(files, "LINK_LIMIT", 100)
+        for run in ("third", "fourth"):  # a link to the shared copy, which is looked at each time
+            path = Path(store.load(identity, tmp_path / run))
+            assert path.read_bytes() == b"same" * 100
+            path.chmod(0o644)
+            path.write_bytes(b"changed in place, by someone who may")
 
 
 def test_a_path_is_text_until_somebody_says_it_is_a_file(tmp_path: Path) -> None:
@@ -112,7 +145,7 @@ def test_what_was_never_put_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_value_without_codec_lives_in_this_store_object_only(tmp_path: Path) -> None:
-    thing, identity = object(), file_digest(bytes(32), "thing")
+    thing, identity = object(), name_of("thing")
     with Store(tmp_path / "store") as store:
         with pytest.raises(UnencodableError):
             store.artifacts.stage(thing)
@@ -121,14 +154,14 @@ def test_a_value_without_codec_lives_in_this_store_object_only(tmp_path: Path) -
         assert has(store, identity)
         assert store.load(identity, tmp_path) is thing
         for number in range(VOLATILE_LIMIT):
-            store.artifacts.keep(file_digest(bytes(32), str(number)), number)
+            store.artifacts.keep(name_of(str(number)), number)
         assert not has(store, identity)
     with Store(tmp_path / "store") as store:
-        assert not has(store, file_digest(bytes(32), "0"))
+        assert not has(store, name_of("0"))
 
 
 def test_none_in_memory_is_not_nothing(tmp_path: Path) -> None:
-    identity = file_digest(bytes(32), "none")
+    identity = name_of("none")
     with Store(tmp_path / "store") as store:
         assert store.artifacts.volatile(identity) is None
         store.artifacts.keep(identity, None)
@@ -142,12 +175,11 @@ def test_a_write_that_fails_leaves_no_record_and_no_staged_file(tmp_path: Path) 
     with Store(tmp_path / "store") as store:
         small, large = store.artifacts.stage("small"), store.artifacts.stage(LARGE)
 
-        def fail() -> None:
-            with store.write([small, large]):
-                raise RuntimeError("power cut")
+        def fail(_: Txn) -> None:
+            raise RuntimeError("power cut")
 
         with pytest.raises(RuntimeError, match="power cut"):
-            fail()
+            store.write(fail, [small, large])
         assert staged_files(store) == []
         assert large.blob is not None
         with store.read() as txn:
@@ -165,8 +197,7 @@ def test_a_file_without_a_row_is_not_believed(tmp_path: Path) -> None:
         orphan = store.blobs.path(staged.blob.sha256)
         orphan.parent.mkdir()
         orphan.write_bytes(b"?" * staged.blob.size)
-        with store.write([staged]):
-            pass
+        store.put([staged])
         assert store.load(staged.digest, tmp_path) == LARGE
 
 
@@ -215,14 +246,18 @@ def test_a_damaged_blob_is_refused_and_never_served(tmp_path: Path, kind: str, h
         staged = (
             store.artifacts.stage(LARGE) if kind == "value" else store.artifacts.stage_file(tmp_path / "source.txt")
         )
-        with store.write([staged]):
-            pass
+        store.put([staged])
         damage(blob_files(store)[0], how)
         (tmp_path / "run").mkdir()
+        assert has(store, staged.digest) == (how == "flip"), "another size is a miss without reading"
         with pytest.raises(ArtifactMissingError if how == "gone" else ArtifactCorruptError):
             store.load(staged.digest, tmp_path / "run")
         assert [path for path in (tmp_path / "run").rglob("*") if path.is_file()] == []
-        assert has(store, staged.digest) == (how == "flip"), "another size is a miss without reading"
+        store.put([])
+        assert not has(store, staged.digest), "once it was read it is known"
+        assert blob_files(store) == []
+        kept_aside = [path.name for path in (tmp_path / "store").glob("quarantine/*")]
+        assert len(kept_aside) == (how != "gone")
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "grow", "gone"])
@@ -250,10 +285,8 @@ def test_two_stores_on_one_folder_see_each_others_results(tmp_path: Path) -> Non
 def test_two_stores_on_one_folder_can_stage_at_the_same_time(tmp_path: Path) -> None:
     with Store(tmp_path / "store") as one, Store(tmp_path / "store") as other:
         staged = [one.artifacts.stage(LARGE), other.artifacts.stage(LARGE + "!")]
-        with one.write(staged[:1]):
-            pass
-        with other.write(staged[1:]):
-            pass
+        one.put(staged[:1])
+        other.put(staged[1:])
         assert one.load(staged[1].digest, tmp_path) == LARGE + "!"
         assert other.load(staged[0].digest, tmp_path) == LARGE
 
@@ -274,7 +307,7 @@ def test_another_process_sees_what_was_written_and_adds_to_it(tmp_path: Path) ->
         "with Store(Path(sys.argv[1])) as store:\n"
         "    print(store.load(bytes.fromhex(sys.argv[2]), Path(sys.argv[1])))\n"
         "    staged = store.artifacts.stage('answer' * 9999)\n"
-        "    with store.write([staged]): pass\n"
+        "    store.put([staged])\n"
         "    print(staged.digest.hex())"
     )
     with Store(tmp_path / "store") as store:

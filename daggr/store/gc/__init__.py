@@ -1,0 +1,1 @@
+"""Garbage collection: planned, printed, then executed."""

@@ -1,0 +1,209 @@
+"""Executing a collection: in many short transactions, so that nobody waits for long.
+
+While it is under way, writers mark what they refer to (`daggr.store.references`), and what is marked is spared. What
+goes is given up first; it is removed for good when no open store looks at it any more (`daggr.store.removal`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from daggr.errors import StoreError, StoreLockedError
+from daggr.store import removal, runs
+from daggr.store.gc.plan import GcPlan, Names
+from daggr.store.gc.policy import GRACE
+from daggr.store.presence import is_present
+from daggr.store.records import Note
+from daggr.store.references import COLLECTING
+from daggr.store.store import Store
+from daggr.store.tables import (
+    ARTIFACTS,
+    BARRIER,
+    BLOBS,
+    CONDEMNED,
+    DEFINITIONS,
+    FILE_STATS,
+    META,
+    RUNS,
+    SNAPSHOTS,
+    Txn,
+)
+
+TOGETHER = 1000
+"""Runs or artifacts in one transaction."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class GcResult:
+    """What a collection did.
+
+    Attributes:
+        evicted: Runs whose results went.
+        freed: Bytes of files that are gone.
+        waiting: Artifacts and blobs that go as soon as other processes have finished with them.
+        seconds: How long it took.
+    """
+
+    evicted: int
+    freed: int
+    waiting: int
+    seconds: float
+
+
+@contextmanager
+def collecting(store: Store) -> Iterator[None]:
+    """Ask writers to mark what they refer to, from before the plan until after its execution.
+
+    Raises:
+        StoreLockedError: another collection is under way.
+    """
+    token = store.attendance.token.encode()
+
+    def begin(txn: Txn) -> None:
+        other = txn.get(META, COLLECTING)
+        if other is not None and is_present(store.attendance.tmp, other.value.decode()):
+            raise StoreLockedError("Another `daggr gc` is at work in this store.", "Try again when it has ended.")
+        txn.clear(BARRIER)
+        txn.put(META, COLLECTING, Note(token))
+
+    def end(txn: Txn) -> None:
+        txn.clear(BARRIER)
+        txn.delete(META, COLLECTING)
+
+    store.write(begin)
+    try:
+        yield
+    finally:
+        store.write(end)
+
+
+def execute_gc(store: Store, plan: GcPlan, progress: Callable[[str, int, int], None] = lambda *_: None) -> GcResult:
+    """Carry a plan out. To be called within the `collecting` block in which it was made.
+
+    Args:
+        store: The store.
+        plan: What `plan_gc` gave.
+        progress: Takes what is done, how many of them, and how many there are.
+    """
+    started = time.monotonic()
+    with store.read() as txn:
+        if txn.get(META, COLLECTING) is None:
+            raise StoreError("execute_gc() belongs in a `with collecting(store)` block.")
+    evicted = _in_parts(store, plan.evict, lambda txn, run: _evict(txn, run, plan.remembered), "runs", progress)
+    _in_parts(store, plan.artifacts, _condemn_artifact, "artifacts", progress)
+    _in_parts(store, plan.blobs, lambda txn, name: _condemn_blob(txn, name, plan.seen), "blobs", progress)
+    _in_parts(store, plan.snapshots, lambda txn, name: txn.delete(SNAPSHOTS, name), "snapshots", progress)
+    _in_parts(store, plan.definitions, lambda txn, name: txn.delete(DEFINITIONS, name), "definitions", progress)
+    freed = removal.remove_condemned(store.index, store.blobs, store.attendance)
+    for part in _parts(plan.orphans):
+        freed += store.write(lambda txn, part=part: sum(_remove_orphan(txn, path) for path in part))  # type: ignore[misc]
+    store.write(_forget_file_stats)
+    _remove_copies(store)
+    with store.read() as txn:
+        waiting = txn.count(CONDEMNED)
+    return GcResult(evicted, freed, waiting, time.monotonic() - started)
+
+
+def _in_parts(
+    store: Store,
+    names: Names | list[bytes],
+    work: Callable[[Txn, bytes], bool],
+    what: str,
+    progress: Callable[[str, int, int], None],
+) -> int:
+    """Do something for each name that nobody has referred to meanwhile; how often it was done."""
+    done = seen = 0
+    for part in _parts(names):
+        done += store.write(lambda txn, part=part: sum(_unless_marked(txn, name, work) for name in part))  # type: ignore[misc]
+        seen += len(part)
+        store.index.mapped.spare()
+        progress(what, seen, len(names))
+    return done
+
+
+def _parts(items: Iterable[T]) -> Iterator[list[T]]:
+    waiting = iter(items)
+    while part := list(itertools.islice(waiting, TOGETHER)):
+        yield part
+
+
+def _unless_marked(txn: Txn, name: bytes, work: Callable[[Txn, bytes], bool]) -> bool:
+    return txn.marked(BARRIER, name) is None and work(txn, name)
+
+
+def _evict(txn: Txn, name: bytes, remembered: set[bytes]) -> bool:
+    run = txn.get(RUNS, name)
+    if run is None:
+        return False
+    if name in remembered:
+        runs.evict(txn, run)
+    else:
+        runs.delete(txn, run)
+    return True
+
+
+def _condemn_artifact(txn: Txn, name: bytes) -> bool:
+    row = txn.get(ARTIFACTS, name)
+    if row is None or row.condemned:
+        return False
+    txn.put(ARTIFACTS, name, msgspec.structs.replace(row, condemned=txn.id))
+    txn.mark(CONDEMNED, removal.condemned_key(txn, removal.ARTIFACT, name))
+    return True
+
+
+def _condemn_blob(txn: Txn, name: bytes, seen: int) -> bool:
+    row = txn.get(BLOBS, name)
+    if row is None or row.condemned or row.ref_txn > seen:
+        return False
+    txn.put(BLOBS, name, msgspec.structs.replace(row, condemned=True, ref_txn=txn.id))
+    txn.mark(CONDEMNED, removal.condemned_key(txn, removal.BLOB, name))
+    return True
+
+
+def _remove_orphan(txn: Txn, path: Path) -> int:
+    """Remove a file that the index does not know, unless it does by now."""
+    try:
+        if txn.get(BLOBS, bytes.fromhex(path.name)) is not None:
+            return 0
+    except ValueError:  # not even a name of a blob: some other program's
+        return 0
+    try:
+        size = path.stat().st_size
+        path.unlink()
+    except OSError:
+        return 0
+    return size
+
+
+def _forget_file_stats(txn: Txn) -> None:
+    gone = [key for key, stat in txn.scan(FILE_STATS) if txn.get(BLOBS, stat.sha256) is None]
+    for key in gone:
+        txn.delete(FILE_STATS, key)
+
+
+def _remove_copies(store: Store) -> None:
+    """Remove the read-only copies of artifacts that are gone, if nobody was given them lately."""
+    before = time.time() - GRACE
+    for folder in list(store.files.folder.iterdir()):
+        if folder.is_dir() and folder.stat().st_mtime < before:
+            store.write(lambda txn, folder=folder: _remove_copy(txn, folder))  # type: ignore[misc]
+
+
+def _remove_copy(txn: Txn, folder: Path) -> None:
+    try:
+        prefix = bytes.fromhex(folder.name)
+    except ValueError:
+        return
+    if next(txn.keys(ARTIFACTS, prefix), None) is None:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,260 @@
+"""The plan of a collection: one look at the whole store, in time and memory linear in what it holds.
+
+Runs that no root keeps may go: those that the policy names, and if the store is over its budget those for which
+age × size ÷ seconds to make them again is largest. Artifacts go when no kept run or sheet refers to them, blobs when no
+kept artifact does. So a blob never goes from under a kept run.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daggr.store import runs
+from daggr.store.gc.policy import Policy
+from daggr.store.gc.roots import Roots, find_roots
+from daggr.store.records import Run
+from daggr.store.resident import MappedFile
+from daggr.store.store import Store
+from daggr.store.tables import ARTIFACTS, BLOBS, DEFINITIONS, RUNS, SNAPSHOTS, Txn
+from daggr.store.uses import last_use
+
+RECORD_SIZE = 600
+"""Bytes that a run takes in the index, about."""
+
+_BUCKETS = 2048
+_PER_DOUBLING = 16
+_NEVER = _BUCKETS
+_DIGEST = 32
+_ID = 16
+
+
+class Names:
+    """Many names of one length, in one piece of memory."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._data = bytearray()
+
+    def add(self, name: bytes) -> None:
+        """Append a name."""
+        self._data += name
+
+    def __len__(self) -> int:
+        return len(self._data) // self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        for at in range(0, len(self._data), self._length):
+            yield bytes(self._data[at : at + self._length])
+
+
+@dataclass
+class NodePlan:
+    """What happens to the runs of one node."""
+
+    kept: int = 0
+    evicted: int = 0
+
+
+@dataclass
+class GcPlan:
+    """What a collection would remove, and what stays why.
+
+    Attributes:
+        seen: The transaction that the plan looked at.
+        used: Bytes of the store now: blobs and index.
+        budget: Bytes that it may have.
+        freed: Bytes of content that go.
+        evict: Runs whose results go.
+        remembered: Those of them whose records stay, since histories tell of them.
+        artifacts, blobs: What nothing kept refers to.
+        orphans: Files under `blobs/` that the index does not know, such as a crash leaves.
+        stay: How many runs stay, by reason.
+        nodes: By graph and node.
+    """
+
+    seen: int
+    used: int
+    budget: int
+    freed: int = 0
+    evict: Names = field(default_factory=lambda: Names(_ID))
+    remembered: set[bytes] = field(default_factory=set)
+    artifacts: Names = field(default_factory=lambda: Names(_DIGEST))
+    blobs: Names = field(default_factory=lambda: Names(_DIGEST))
+    definitions: list[bytes] = field(default_factory=list)
+    snapshots: list[bytes] = field(default_factory=list)
+    orphans: list[Path] = field(default_factory=list)
+    stay: Counter[str] = field(default_factory=Counter)
+    nodes: dict[tuple[str, str], NodePlan] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would be removed."""
+        return not (self.evict or self.artifacts or self.blobs or self.definitions or self.snapshots or self.orphans)
+
+
+def plan_gc(store: Store, policy: Policy, now: float | None = None) -> GcPlan:
+    """Plan a collection. Nothing is changed."""
+    now = time.time() if now is None else now
+    with store.read() as txn:
+        used = size_of(store, txn)
+        budget = policy.budget(store.root, used)
+        chooser = _Chooser(txn, policy, find_roots(txn, policy, now), now, store.index.mapped)
+        cut = _NEVER
+        while True:
+            plan = _plan(txn, chooser, cut, GcPlan(txn.id, used, budget), now)
+            over = used - plan.freed - budget
+            if over <= 0 or cut == 0:
+                break
+            cut = chooser.lower(cut, over)
+    plan.orphans, size = _orphans(store, now - policy.grace)
+    plan.freed += size
+    return plan
+
+
+def size_of(store: Store, txn: Txn) -> int:
+    """Bytes of blobs, and of the index's pages that are in use."""
+    page, pages, _ = store.index.pages()
+    return sum(blob.size for _, blob in txn.scan(BLOBS)) + page * sum(pages.values())
+
+
+class _Chooser:
+    """Says which runs go."""
+
+    def __init__(self, txn: Txn, policy: Policy, roots: Roots, now: float, mapped: MappedFile) -> None:
+        self.roots = roots
+        self.policy = policy
+        self.mapped = mapped
+        self._txn = txn
+        self._now = now
+        self._by_score: array[float] | None = None
+
+    def why_kept(self, run: Run, cut: int) -> str:
+        """Why a run is kept; empty if it goes."""
+        if why := self.roots.why(run.id):
+            return why
+        if not self.policy.concerns(run.graph, run.node):
+            return "of another node"
+        if self.policy.is_explicit and self._age(run) >= (self.policy.older_than or 0.0):
+            return ""
+        return "" if cut < _NEVER and self._score(run) >= cut else "there is room"
+
+    def lower(self, cut: int, over: int) -> int:
+        """The next cut that frees at least so many bytes more, if what is shared is not counted."""
+        if self._by_score is None:
+            self._by_score = self._weigh()
+        while cut > 0 and over > 0:
+            cut -= 1
+            over -= int(self._by_score[cut])
+        return cut
+
+    def _weigh(self) -> array[float]:
+        """Bytes that could go, by score."""
+        sizes = array("d", bytes(8 * _BUCKETS))
+        for _, run in self.mapped.sparing(self._txn.scan(RUNS)):
+            if not self.why_kept(run, 0):
+                sizes[self._score(run)] += self._size(run)
+        return sizes
+
+    def _age(self, run: Run) -> float:
+        return max(0.0, self._now - max(run.started, last_use(self._txn, run.id)))
+
+    def _size(self, run: Run) -> int:
+        found = (self._txn.get(ARTIFACTS, output.digest) for output in run.outputs)
+        return RECORD_SIZE + sum(artifact.size for artifact in found if artifact is not None)
+
+    def _score(self, run: Run) -> int:
+        """Age × size ÷ seconds, as the number of a bucket: each is a few per cent wider than the one before."""
+        score = (self._age(run) + 1.0) * self._size(run) / max(run.seconds, 0.001)
+        return min(_BUCKETS - 1, max(0, int(math.log2(score) * _PER_DOUBLING)))
+
+
+def _plan(txn: Txn, chooser: _Chooser, cut: int, plan: GcPlan, now: float) -> GcPlan:
+    marked: set[int] = {_short(digest) for digest in chooser.roots.artifacts}
+    definitions: set[bytes] = set()
+    for name, run in chooser.mapped.sparing(txn.scan(RUNS)):
+        why = chooser.why_kept(run, cut)
+        if not why and name in chooser.roots.remembered and runs.is_evicted(txn, run):
+            definitions.add(run.fingerprint)  # its results went in an earlier collection
+            continue
+        node = plan.nodes.setdefault((run.graph, run.node), NodePlan())
+        if why:
+            node.kept += 1
+            plan.stay[why] += 1
+            marked.update(_short(digest) for digest in referred(run))
+            definitions.add(run.fingerprint)
+        else:
+            node.evicted += 1
+            plan.evict.add(name)
+            if name in chooser.roots.remembered:
+                plan.remembered.add(name)
+                definitions.add(run.fingerprint)
+            else:
+                plan.freed += RECORD_SIZE
+    _plan_artifacts(txn, plan, marked, now - chooser.policy.grace, chooser.mapped)
+    plan.definitions = [name for name in txn.keys(DEFINITIONS) if name not in definitions]
+    plan.snapshots = [name for name in txn.keys(SNAPSHOTS) if name not in chooser.roots.snapshots]
+    return plan
+
+
+def _plan_artifacts(txn: Txn, plan: GcPlan, marked: set[int], young_from: float, mapped: MappedFile) -> None:
+    blobs: set[int] = set()
+    for name, artifact in mapped.sparing(txn.scan(ARTIFACTS)):
+        if _short(name) in marked or (artifact.put > young_from and not artifact.condemned):
+            if artifact.blob is not None:
+                blobs.add(_short(artifact.blob))
+        elif not artifact.condemned:
+            plan.artifacts.add(name)
+            plan.freed += len(artifact.inline or b"")
+    for name, blob in txn.scan(BLOBS):
+        if _short(name) not in blobs and not blob.condemned:
+            plan.blobs.add(name)
+            plan.freed += blob.size
+
+
+def referred(run: Run) -> Iterator[bytes]:
+    """The artifacts that a kept run keeps: what it gave, and what it was given by people, scripts and chance.
+
+    What came over an edge is kept by the run that made it.
+    """
+    for output in run.outputs:
+        yield output.digest
+    for given in run.inputs:
+        if given.source != "edge":
+            yield given.digest
+
+
+def _short(name: bytes) -> int:
+    """Enough of a hash to tell names apart; two that are alike by chance are both kept."""
+    return int.from_bytes(name[:8], "big")
+
+
+def _orphans(store: Store, before: float) -> tuple[list[Path], int]:
+    found, size = [], 0
+    with store.read() as txn:
+        for folder in _folders(store.blobs.folder):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    stat = entry.stat(follow_symlinks=False)
+                    if stat.st_mtime < before and not _is_known(txn, entry.name):
+                        found.append(Path(entry.path))
+                        size += stat.st_size
+    return found, size
+
+
+def _folders(root: Path) -> list[str]:
+    with os.scandir(root) as entries:
+        return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _is_known(txn: Txn, name: str) -> bool:
+    try:
+        return txn.get(BLOBS, bytes.fromhex(name)) is not None
+    except ValueError:
+        return False

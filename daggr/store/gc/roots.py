@@ -1,0 +1,83 @@
+"""Roots: the runs and artifacts that people can reach, and so keep."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from daggr.store import sheets
+from daggr.store.gc.policy import KEPT_SNAPSHOTS, Policy
+from daggr.store.records import HistoryEntry, Sheet, Snapshot
+from daggr.store.runs import inverted
+from daggr.store.tables import BY_NODE, HISTORY, PINS, SHEETS, SNAPSHOTS, Txn
+
+PINNED, SHOWN, UNDO, LAST, YOUNG = "pinned", "shown on a sheet", "kept for undo", "among the last of a node", "new"
+
+
+@dataclass
+class Roots:
+    """What is kept, and why.
+
+    Attributes:
+        runs: Why a run is kept, by its id. Runs with an id from `young_from` on are kept, too.
+        artifacts: Inputs of sheets.
+        snapshots: The states that sheets can show.
+        remembered: Runs that a history tells of: their records stay even if their results go.
+        young_from: The least id of a run that is new.
+    """
+
+    young_from: bytes
+    runs: dict[bytes, str] = field(default_factory=dict)
+    artifacts: set[bytes] = field(default_factory=set)
+    snapshots: set[bytes] = field(default_factory=set)
+    remembered: set[bytes] = field(default_factory=set)
+
+    def why(self, run: bytes) -> str:
+        """Why a run is kept; empty if it is not."""
+        return self.runs.get(run) or (YOUNG if run >= self.young_from else "")
+
+
+def find_roots(txn: Txn, policy: Policy, now: float) -> Roots:
+    """Everything that people can reach at this moment."""
+    young_from = max(0, int((now - policy.grace) * 1000)).to_bytes(6, "big") + bytes(10)
+    roots = Roots(young_from if policy.grace > 0 else b"\xff" * 16)
+    for run, _ in txn.scan(PINS):
+        roots.runs.setdefault(run, PINNED)
+    for _, sheet in txn.scan(SHEETS):
+        _keep_sheet(txn, sheet, roots)
+    _keep_last(txn, 1 if policy.keep_last is None else policy.keep_last, roots)
+    return roots
+
+
+def _keep_sheet(txn: Txn, sheet: Sheet, roots: Roots) -> None:
+    _keep_state(sheets.snapshot(txn, sheet), SHOWN, roots)
+    for state in sheets.past(txn, sheet, KEPT_SNAPSHOTS):
+        _keep_state(state, UNDO, roots)
+    for name in sheet.undone:
+        if (undone := txn.get(SNAPSHOTS, name)) is not None:
+            _keep_state(undone, UNDO, roots)
+
+
+def _keep_state(state: Snapshot, why: str, roots: Roots) -> None:
+    roots.snapshots.add(state.id)
+    roots.artifacts.update(state.inputs.values())
+    for head in state.heads.values():
+        for run in (head.run, *head.parents.values()):
+            roots.runs.setdefault(run, why)
+
+
+def _keep_last(txn: Txn, most: int, roots: Roots) -> None:
+    """The newest runs of each node, and the newest entries of each history with the runs that fed them."""
+    for _, keys in groupby(txn.keys(BY_NODE), key=lambda key: key[:16]):
+        for place, key in enumerate(keys):
+            if place < most:
+                roots.runs.setdefault(inverted(key[-16:]), LAST)
+    for _, entries in groupby(txn.scan(HISTORY), key=lambda found: found[0][:32]):
+        newest: deque[HistoryEntry] = deque(maxlen=most)
+        for _, entry in entries:
+            roots.remembered.add(entry.run)
+            newest.append(entry)
+        for entry in newest:
+            for run in (entry.run, *entry.parents.values()):
+                roots.runs.setdefault(run, LAST)

@@ -1,0 +1,1 @@
+"""The backends' test suite of `daggr.testing`, run over every backend there is."""
