@@ -2,22 +2,25 @@
 
 The encoding is injective and typed: two values have equal bytes only if they are equal and of equal type. `True`, `1`
 and `1.0` differ, as do `0.0` and `-0.0`, tuples and lists, sets and frozensets, bytes and bytearrays; all NaNs are one.
-Dictionaries keep their order, because functions can see it. Every part is length-prefixed, so nothing can be moved from
-one part to the next. It is written for reading back, too: `decode(encode(value))` is an equal value of the same type.
+Dictionaries keep their order, because functions can see it. It is written for reading back, too:
+`decode(encode(value))` is an equal value of the same type.
 
-A value of any other type may be written by a codec: `extend` gives the codec's name and the content.
+It is MessagePack in its shortest form, with extension types for what MessagePack does not tell apart. A value of any
+other type may be written by a codec: `extend` gives the codec's name and the content.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import struct
 from collections.abc import Callable
-from math import isnan
+from functools import partial
+from math import isnan, nan
 from typing import Any, NewType
 
+import msgspec
 import xxhash
+from msgspec.msgpack import Decoder, Encoder, Ext
 
 from daggr.errors import ArtifactCorruptError, DaggrError
 
@@ -80,219 +83,204 @@ def encode(value: Any, extend: Write | None = None) -> bytes:
     Raises:
         UnencodableError: a part of it has another type that `extend` refuses, or is nested deeper than `MAX_DEPTH`.
     """
-    if (scalar := _SCALARS.get(type(value))) is not None:
-        return scalar(value)
-    out = bytearray()
-    _encode(value, out, 0, extend)
-    return bytes(out)
+    if _is_plain(value, 0):
+        try:
+            return _pack(value)
+        except (OverflowError, ValueError):  # a large int, or half a character
+            pass
+    return _encode(value, 0, extend)
 
 
-def decode(data: bytes | bytearray | memoryview, extend: Read | None = None) -> Any:
+def decode(data: bytes | bytearray | memoryview, extend: Read | None = None, *, checked: bool = False) -> Any:
     """The value that `encode` was given.
+
+    Args:
+        data: The bytes.
+        extend: Gives the values of parts that codecs wrote.
+        checked: The bytes are known to be what `encode` gave, by a checksum: they are not compared with another writing.
 
     Raises:
         ArtifactCorruptError: these are not canonical bytes.
     """
-    data = data if type(data) is bytes else bytes(data)
+    parts: dict[int, tuple[Any, str, memoryview]] = {}
     try:
-        value, end = _decode(data, 0, 0, extend)
-    except (IndexError, KeyError, ValueError, struct.error, TypeError) as error:
+        try:
+            value = _unpack(data)
+        except _CodecNeeded:
+            value = _decoder(extend, parts).decode(data)
+        again = data if checked else encode(value, partial(_rewrite, parts))
+    except (msgspec.MsgspecError, ValueError, TypeError, struct.error, RecursionError) as error:
         raise ArtifactCorruptError(f"Not a canonical encoding: {error}") from error
-    if end != len(data):
-        raise ArtifactCorruptError(f"Not a canonical encoding: {len(data) - end} bytes too many")
+    if again != data:
+        raise ArtifactCorruptError("Not a canonical encoding: not the shortest form, or out of order.")
     return value
 
 
-# ---------------------------------------------------------------- writing: tag ‖ length or count ‖ content
+# ---------------------------------------------------------------- writing
 
-_HEADER = struct.Struct(">cQ")
-_FLOAT = struct.Struct(">d")
-_FLOATS = struct.Struct(">dd")
-_HEAD = _HEADER.size
-_NAN = bytes.fromhex("7ff8000000000000")
+_BIG_INT, _ODD_TEXT, _BYTEARRAY, _TUPLE, _SET, _FROZENSET, _COMPLEX, _CODEC = range(1, 9)
+"""Extension types: an int beyond 64 bits, a text with lone surrogates, …, a value that a codec wrote."""
 
-_header, _pack_float = _HEADER.pack, _FLOAT.pack
-_NONE = _header(b"n", 0)
-_FALSE, _TRUE = (_header(b"?", 1) + content for content in (b"0", b"1"))
-_FLOAT_HEADER = _header(b"f", _FLOAT.size)
-_COMPLEX_HEADER = _header(b"c", _FLOATS.size)
+_ARRAY, _MAP = (0x90, 0xDC), (0x80, 0xDE)
+_TWO_FLOATS = struct.Struct(">dd")
+_PLAIN = frozenset((type(None), bool, int, str, bytes))
+
+_pack: Callable[[Any], bytes] = Encoder().encode
 
 
-def _float_bytes(value: float) -> bytes:
-    return _NAN if isnan(value) else _pack_float(value)
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether MessagePack by itself tells all parts of a value apart; ints and texts may still be too odd for it."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if kind is float:
+        return not isnan(value)
+    if kind not in (list, dict) or depth >= MAX_DEPTH:
+        return False
+    if kind is list:
+        return all([type(item) in _PLAIN or _is_plain(item, depth + 1) for item in value])
+    for name, item in value.items():
+        if type(name) is not str and not _is_plain(name, depth + 1):
+            return False
+        if type(item) not in _PLAIN and not _is_plain(item, depth + 1):
+            return False
+    return True
+
+
+def _encode(value: Any, depth: int, extend: Write | None) -> bytes:
+    kind = type(value)
+    if (scalar := _SCALARS.get(kind)) is not None:
+        return scalar(value)
+    if depth >= MAX_DEPTH:
+        raise UnencodableError(value, f"nested deeper than {MAX_DEPTH}")
+    if kind is list or kind is tuple:
+        items = [_part(item, depth, extend, f"[{index}]") for index, item in enumerate(value)]
+        return _joined(_ARRAY, items) if kind is list else _ext(_TUPLE, _joined(_ARRAY, items))
+    if kind is dict:
+        pairs = [
+            _part(name, depth, extend, " key") + _part(item, depth, extend, f"[{_short(name)}]")
+            for name, item in value.items()
+        ]
+        return _joined(_MAP, pairs)
+    if kind is set or kind is frozenset:
+        members = _joined(_ARRAY, sorted(_part(item, depth, extend, "{…}") for item in value))
+        return _ext(_SET if kind is set else _FROZENSET, members)
+    if extend is None:
+        raise UnencodableError(value)
+    return _ext(_CODEC, _pack(extend(value)))
+
+
+def _part(item: Any, depth: int, extend: Write | None, where: str) -> bytes:
+    try:
+        return _encode(item, depth + 1, extend)
+    except UnencodableError as error:
+        error.within(where)
+        raise
+
+
+def _joined(tags: tuple[int, int], items: list[bytes]) -> bytes:
+    """An array, or a map of joined pairs."""
+    short, long = tags
+    count = len(items)
+    if count < 16:
+        head = bytes((short | count,))
+    else:
+        width = 2 if count < 1 << 16 else 4
+        head = bytes((long + (width == 4),)) + count.to_bytes(width, "big")
+    return head + b"".join(items)
+
+
+def _ext(code: int, content: bytes) -> bytes:
+    return _pack(Ext(code, content))
+
+
+def _float_bytes(value: float) -> float:
+    return nan if isnan(value) else value
 
 
 def _write_int(value: int) -> bytes:
-    length = value.bit_length() // 8 + 1
-    return _header(b"i", length) + value.to_bytes(length, "big", signed=True)
+    if -(1 << 63) <= value < 1 << 64:
+        return _pack(value)
+    return _ext(_BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
 
 
 def _write_str(value: str) -> bytes:
-    content = value.encode("utf-8", "surrogatepass")
-    return _header(b"s", len(content)) + content
+    try:
+        return _pack(value)
+    except UnicodeEncodeError:
+        return _ext(_ODD_TEXT, value.encode("utf-8", "surrogatepass"))
 
 
 _SCALARS: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda _: _NONE,
-    bool: lambda value: _TRUE if value else _FALSE,
+    type(None): _pack,
+    bool: _pack,
     int: _write_int,
-    float: lambda value: _FLOAT_HEADER + _float_bytes(value),
-    complex: lambda value: _COMPLEX_HEADER + _float_bytes(value.real) + _float_bytes(value.imag),
+    float: lambda value: _pack(_float_bytes(value)),
+    complex: lambda value: _ext(_COMPLEX, _TWO_FLOATS.pack(_float_bytes(value.real), _float_bytes(value.imag))),
     str: _write_str,
-    bytes: lambda value: _header(b"b", len(value)) + value,
-    bytearray: lambda value: _header(b"B", len(value)) + bytes(value),
+    bytes: _pack,
+    bytearray: lambda value: _ext(_BYTEARRAY, bytes(value)),
 }
-_SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t"}
-_SETS: dict[type, bytes] = {set: b"e", frozenset: b"E"}
-
-
-def _encode(value: Any, out: bytearray, depth: int, extend: Write | None) -> None:
-    kind = type(value)
-    if (scalar := _SCALARS.get(kind)) is not None:
-        out += scalar(value)
-        return
-    if depth >= MAX_DEPTH:
-        raise UnencodableError(value, f"nested deeper than {MAX_DEPTH}")
-    if (sequence := _SEQUENCES.get(kind)) is not None:
-        out += _header(sequence, len(value))
-        for index, item in enumerate(value):
-            try:
-                _encode(item, out, depth + 1, extend)
-            except UnencodableError as error:
-                error.within(f"[{index}]")
-                raise
-    elif kind is dict:
-        _encode_dict(value, out, depth + 1, extend)
-    elif (tag := _SETS.get(kind)) is not None:
-        items = sorted(_encode_member(item, depth + 1, extend) for item in value)
-        out += _header(tag, len(items)) + b"".join(items)
-    elif extend is not None:
-        name, content = extend(value)
-        body = _write_str(name) + _header(b"b", len(content)) + content
-        out += _header(b"x", len(body)) + body
-    else:
-        raise UnencodableError(value)
-
-
-def _encode_dict(value: dict[Any, Any], out: bytearray, depth: int, extend: Write | None) -> None:
-    out += _header(b"d", len(value))
-    scalar_of = _SCALARS.get
-    for name, item in value.items():
-        at_key = True
-        try:
-            if (scalar := scalar_of(type(name))) is not None:
-                out += scalar(name)
-            else:
-                _encode(name, out, depth, extend)
-            at_key = False
-            if (scalar := scalar_of(type(item))) is not None:
-                out += scalar(item)
-            else:
-                _encode(item, out, depth, extend)
-        except UnencodableError as error:
-            error.within(" key" if at_key else f"[{_short(name)}]")
-            raise
-
-
-def _encode_member(item: Any, depth: int, extend: Write | None) -> bytes:
-    out = bytearray()
-    try:
-        _encode(item, out, depth, extend)
-    except UnencodableError as error:
-        error.within("{…}")
-        raise
-    return bytes(out)
 
 
 def _short(name: object) -> str:
     return repr(name) if isinstance(name, str) and len(name) <= _PATH else f"<{type(name).__name__}>"
 
 
-# ---------------------------------------------------------------- reading: only what is written above
-
-_unpack_header, _unpack_float = struct.Struct(">BQ").unpack_from, _FLOAT.unpack
-_STR = ord("s")
+# ---------------------------------------------------------------- reading
 
 
-def _read_int(content: bytes) -> int:
-    value = int.from_bytes(content, "big", signed=True)
-    if value.bit_length() // 8 + 1 != len(content):
-        raise ValueError("an int with bytes too many")
-    return value
+class _CodecNeeded(Exception):
+    """There is a part that a codec wrote."""
 
 
-def _read_float(content: bytes) -> float:
-    value: float = _unpack_float(content)[0]
-    if isnan(value) and content != _NAN:
-        raise ValueError("another NaN")
-    return value
+def _read_extension(code: int, data: memoryview, unpack: Callable[[memoryview], Any]) -> Any:
+    """The value of an extension type. Whether it is in its canonical form is seen when it is written again."""
+    if code == _BIG_INT:
+        return int.from_bytes(data, "big", signed=True)
+    if code == _ODD_TEXT:
+        return bytes(data).decode("utf-8", "surrogatepass")
+    if code == _BYTEARRAY:
+        return bytearray(data)
+    if code == _COMPLEX:
+        return complex(*_TWO_FLOATS.unpack(data))
+    if code not in (_TUPLE, _SET, _FROZENSET):
+        raise ValueError(f"no extension type {code}")
+    items = unpack(data)
+    if type(items) is not list:
+        raise ValueError("no array in a tuple or set")
+    return tuple(items) if code == _TUPLE else set(items) if code == _SET else frozenset(items)
 
 
-_READ_SCALAR: dict[int, Callable[[bytes], Any]] = {
-    ord("n"): {b"": None}.__getitem__,
-    ord("?"): {b"0": False, b"1": True}.__getitem__,
-    ord("i"): _read_int,
-    ord("f"): _read_float,
-    ord("c"): lambda content: complex(_read_float(content[:8]), _read_float(content[8:])),
-    _STR: lambda content: content.decode("utf-8", "surrogatepass"),
-    ord("b"): bytes,
-    ord("B"): bytearray,
-}
-_READ_SEQUENCE: dict[int, Callable[[list[Any]], Any]] = {ord("l"): list, ord("t"): tuple}
-_READ_SET: dict[int, Callable[[list[Any]], Any]] = {ord("e"): set, ord("E"): frozenset}
+def _read_plain(code: int, data: memoryview) -> Any:
+    if code == _CODEC:
+        raise _CodecNeeded
+    return _read_extension(code, data, _unpack)
 
 
-def _decode(data: bytes, at: int, depth: int, extend: Read | None) -> tuple[Any, int]:
-    """The value that begins at a place and the place where it ends."""
-    tag, length = _unpack_header(data, at)
-    at += _HEAD
-    end = at + length
-    if (scalar := _READ_SCALAR.get(tag)) is not None:
-        if end > len(data):
-            raise ValueError("cut short")
-        return scalar(data[at:end]), end
-    if depth >= MAX_DEPTH:
-        raise ValueError("nested too deep")
-    if tag == ord("x") and extend is not None:
-        return _decode_extended(data, at, end, extend)
-    if at + _HEAD * length > len(data):
-        raise ValueError("cut short")
-    if tag == ord("d"):
-        return _decode_dict(data, at, length, depth + 1, extend)
-    items, ends = [], [at]
-    for _ in range(length):
-        item, at = _decode(data, at, depth + 1, extend)
-        items.append(item)
-        ends.append(at)
-    if (sequence := _READ_SEQUENCE.get(tag)) is not None:
-        return sequence(items), at
-    parts = [data[start:end] for start, end in itertools.pairwise(ends)]
-    members = _READ_SET[tag](items)
-    # sorted, and each once; only NaNs may come again, since none equals another
-    if any(one > other for one, other in itertools.pairwise(parts)) or len(members) != length:
-        raise ValueError("a set out of order")
-    return members, at
+_unpack: Callable[[Any], Any] = Decoder(ext_hook=_read_plain).decode
+_unpack_codec = Decoder(tuple[str, memoryview]).decode
 
 
-def _decode_dict(data: bytes, at: int, length: int, depth: int, extend: Read | None) -> tuple[dict[Any, Any], int]:
-    result: dict[Any, Any] = {}
-    for _ in range(length):
-        tag, size = _unpack_header(data, at)
-        if tag == _STR and (end := at + _HEAD + size) <= len(data):
-            name, at = data[at + _HEAD : end].decode("utf-8", "surrogatepass"), end
-        else:
-            name, at = _decode(data, at, depth, extend)
-        result[name], at = _decode(data, at, depth, extend)
-    if len(result) != length:
-        raise ValueError("a key that comes twice")
-    return result, at
+def _decoder(extend: Read | None, parts: dict[int, tuple[Any, str, memoryview]]) -> Decoder[Any]:
+    """A decoder that gives parts to codecs, and notes what they were."""
+
+    def read(code: int, data: memoryview) -> Any:
+        if code != _CODEC:
+            return _read_extension(code, data, decoder.decode)
+        if extend is None:
+            raise ValueError("a part that a codec wrote")
+        name, content = _unpack_codec(data)
+        value = extend(name, content)
+        parts[id(value)] = value, name, content
+        return value
+
+    decoder: Decoder[Any] = Decoder(ext_hook=read)
+    return decoder
 
 
-def _decode_extended(data: bytes, at: int, end: int, extend: Read) -> tuple[Any, int]:
-    """What a codec wrote: its name as a text, its content as bytes."""
-    if end > len(data):
-        raise ValueError("cut short")
-    name, at = _decode(data, at, MAX_DEPTH, None)
-    if at > end - _HEAD or _unpack_header(data, at) != (ord("b"), end - at - _HEAD) or type(name) is not str:
-        raise ValueError("not the form of what a codec wrote")
-    return extend(name, memoryview(data)[at + _HEAD : end]), end
+def _rewrite(parts: dict[int, tuple[Any, str, memoryview]], value: Any) -> tuple[str, Any]:
+    """What a codec's value was read from."""
+    if id(value) not in parts:
+        raise UnencodableError(value)
+    return parts[id(value)][1:]

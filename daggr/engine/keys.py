@@ -28,13 +28,17 @@ class Identity:
     @property
     def action(self) -> Key:
         """K. Every sampled value must be among `values`."""
-        return key(encode((KEY_VERSION, "action", self.fingerprint, sorted(self.values.items()))))
+        return key(encode([KEY_VERSION, "action", self.fingerprint, _pairs(self.values)]))
 
     @property
     def lookup(self) -> Key:
         """L."""
-        fixed = sorted((port, value) for port, value in self.values.items() if port not in self.providers)
-        return key(encode((KEY_VERSION, "lookup", self.fingerprint, fixed, sorted(self.providers.items()))))
+        fixed = {port: value for port, value in self.values.items() if port not in self.providers}
+        return key(encode([KEY_VERSION, "lookup", self.fingerprint, _pairs(fixed), _pairs(self.providers)]))
+
+
+def _pairs(by_port: Mapping[str, bytes]) -> list[list[object]]:
+    return [[port, by_port[port]] for port in sorted(by_port)]
 
 
 def identity_of(fingerprint: Digest, inputs: Iterable[Binding]) -> Identity:

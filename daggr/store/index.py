@@ -58,7 +58,8 @@ class Index:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.durability = durability
-        self.mapped = MappedFile(folder / "data.mdb")
+        self.spare = MappedFile(folder / "data.mdb").spare
+        """Gives memory back when many pages of the index are resident; scans call it now and then."""
         self._lock = threading.RLock()
         self._reading: dict[Reading, int] = {}
         self._broken: set[str] = set()
@@ -110,6 +111,10 @@ class Index:
         """The same, and wait for it."""
         return self.submit(work, after).result()
 
+    def is_writing(self) -> bool:
+        """Whether the caller is a change that is being made: it must not wait for another."""
+        return self._writer.is_current()
+
     def _commit(self, operations: Sequence[Operation[Any]]) -> None:
         """Commit what several operations do in one transaction. One that fails is left out, the others are repeated."""
         with self._lock:
@@ -141,7 +146,7 @@ class Index:
         env, tables = self._environment()
         results = []
         with env.begin(write=True) as raw:
-            txn = Txn(raw, tables, self._report, write=True)
+            txn = Txn(raw, tables, self._report, self.spare, write=True)
             for operation in operations:
                 try:
                     results.append(operation.work(txn))
@@ -270,7 +275,7 @@ class Reading(Txn):
             index._reading.pop(self, None)
             raise _translated(error, index.folder) from error
         index._reading[self] = raw.id()
-        super().__init__(raw, tables, index._report)
+        super().__init__(raw, tables, index._report, index.spare)
         return self
 
     def __exit__(

@@ -1,8 +1,8 @@
 """How much of a mapped file counts as this process's memory.
 
-LMDB reads through a mapping of its file. Each page that was looked at stays resident, and the system maps its neighbours
-with it: a scan of a store of a gigabyte is resident with a gigabyte, which containers with a limit do not like. So long
-scans give the pages back now and then. They stay in the page cache, and come again when somebody looks.
+LMDB reads through a mapping of its file. Each page that was looked at stays resident, and the system maps its
+neighbours with it: a scan of a store of a gigabyte is resident with a gigabyte. So long scans give the pages back now
+and then. They stay in the page cache, and come again when somebody looks.
 
 Linux only; elsewhere nothing is done.
 """
@@ -12,17 +12,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 MOST = 128 << 20
 """Bytes of files that may be resident before they are given back."""
 
-OFTEN = 512
-"""Items of a scan between two looks."""
-
-T = TypeVar("T")
 _MADV_DONTNEED = 4
 
 
@@ -31,13 +25,6 @@ class MappedFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-
-    def sparing(self, items: Iterable[T]) -> Iterator[T]:
-        """The same items, in bounded memory."""
-        for number, item in enumerate(items):
-            if not number % OFTEN:
-                self.spare()
-            yield item
 
     def spare(self) -> None:
         """Give pages back if there are many. Whoever looks at them meanwhile, in any thread, gets them again."""

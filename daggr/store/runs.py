@@ -86,7 +86,7 @@ def by_node(txn: Txn, graph: str, node: str) -> Iterator[Run]:
 
 def node_prefix(graph: str, node: str) -> bytes:
     """What the keys of a node's runs begin with."""
-    return xxhash.xxh3_128_digest(encode((graph, node)))
+    return xxhash.xxh3_128_digest(encode([graph, node]))
 
 
 def inverted(run: bytes) -> bytes:

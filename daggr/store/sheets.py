@@ -163,7 +163,7 @@ def outputs_hash(run: Run) -> bytes:
 
 
 def _owner_hash(owner: str, graph: str) -> bytes:
-    return xxhash.xxh3_128_digest(encode((owner, graph)))
+    return xxhash.xxh3_128_digest(encode([owner, graph]))
 
 
 def _history_prefix(sheet: bytes, node: str) -> bytes:

@@ -116,6 +116,8 @@ class Store:
 
     def write(self, work: Callable[[Txn], T], staged: Iterable[Staged] = ()) -> T:
         """The same, and wait for it."""
+        if self.index.is_writing():
+            raise StoreError("A change of the store cannot wait for another one.", "Do both in one.")
         return self.submit(work, staged).result()
 
     def put(self, staged: Iterable[Staged]) -> None:

@@ -91,20 +91,24 @@ CHECK = 8
 
 _encode = msgspec.msgpack.Encoder().encode
 _checksum = xxhash.xxh3_64_digest
+OFTEN = 512
+"""Steps of a scan after which it is seen to that not too much of the index is resident."""
+
 _length = [n.to_bytes(4, "big") for n in range(512)]
 
 
 class Txn:
     """A view of the index at one moment; with `write`, the changes that will all be made or none."""
 
-    __slots__ = ("_folders", "_last", "_raw", "_report", "_tables", "write")
+    __slots__ = ("_folders", "_last", "_raw", "_report", "_spare", "_tables", "write")
 
     def __init__(
-        self, raw: Any, tables: Mapping[bytes, Any], report: Report, write: bool = False
+        self, raw: Any, tables: Mapping[bytes, Any], report: Report, spare: Callable[[], None], write: bool = False
     ) -> None:
         self._raw = raw
         self._tables = tables
         self._report = report
+        self._spare = spare
         self._folders: set[Path] = set()
         self._last: tuple[object, bytes, bytes, Any] | None = None
         self.write = write
@@ -164,8 +168,8 @@ class Txn:
 
     def keys(self, table: Table[R] | Marks, prefix: bytes = b"") -> Iterator[bytes]:
         """The keys that begin with a prefix, in order. The first is sought at once: who looks one up wants no more."""
-        cursor = self._raw.cursor(self._tables[table.name])
         try:
+            cursor = self._raw.cursor(self._tables[table.name])
             if not cursor.set_range(prefix) or not (key := cursor.key()).startswith(prefix):
                 return iter(())
         except DAMAGE:
@@ -176,10 +180,12 @@ class Txn:
     def _more_keys(self, table: Table[R] | Marks, cursor: Any, prefix: bytes) -> Iterator[bytes]:
         try:
             if cursor.next():
-                for key in cursor.iternext(values=False):
+                for number, key in enumerate(cursor.iternext(values=False), 1):
                     if not key.startswith(prefix):
                         return
                     yield key
+                    if not number % OFTEN:
+                        self._spare()
         except DAMAGE:
             self._broken_off(table)
 
@@ -188,10 +194,12 @@ class Txn:
         try:
             with self._raw.cursor(db=self._tables[table.name]) as cursor:
                 if cursor.set_range(prefix):
-                    for key, data in cursor.iternext():
+                    for number, (key, data) in enumerate(cursor.iternext(), 1):
                         if not key.startswith(prefix):
                             return
                         yield key, data
+                        if not number % OFTEN:
+                            self._spare()
         except DAMAGE:
             self._broken_off(table)
 

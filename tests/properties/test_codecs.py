@@ -18,10 +18,10 @@ from PIL import Image
 
 from daggr.errors import ArtifactCorruptError, UnknownCodecError
 from daggr.store.codecs.registry import decode_value, encode_value
-from tests.properties.values import ALIKE, SCALARS, VALUES, arrays, frames, images, same
+from tests.properties.values import ALIKE, MOMENTS, SCALARS, VALUES, arrays, frames, images, same
 
 WRITTEN = st.one_of(
-    arrays(), SCALARS, images(), frames(), frames().filter(lambda x: x.shape[1]).map(lambda x: x.iloc[:, 0])
+    arrays(), SCALARS, MOMENTS, images(), frames(), frames().filter(lambda x: x.shape[1]).map(lambda x: x.iloc[:, 0])
 )
 """A value for each codec."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
+from datetime import date, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+DAY = timedelta(hours=23, minutes=59)
 TEXT = st.text(st.characters(exclude_categories=()), max_size=12)
 """All code points, surrogates included."""
 
@@ -97,6 +100,18 @@ def arrays(draw: st.DrawFn, dtypes: st.SearchStrategy[Any] = DTYPES) -> Any:
 
 
 SCALARS = arrays(PLAIN_DTYPES).filter(lambda array: array.size > 0).map(lambda array: array.reshape(-1)[0])
+
+
+MOMENTS = (
+    st.datetimes(timezones=st.none() | st.timezones() | st.builds(timezone, st.timedeltas(-DAY, DAY)))
+    | st.dates()
+    | st.times(timezones=st.none() | st.just(timezone.utc))
+    | st.timedeltas()
+    | st.decimals()
+    | st.fractions()
+    | st.uuids()
+)
+"""Values of the standard library that have a codec."""
 
 
 @st.composite
@@ -209,6 +224,10 @@ def same(one: Any, other: Any) -> bool:
             return _seen(one) == _seen(other) and same(sorted(one.info.items()), sorted(other.info.items()))
         case pd.DataFrame() | pd.Series():
             return _same_tables(one, other)
+        case pd.Timestamp():
+            return bool(one == other)
+        case Decimal() | date() | time():  # all that can be seen: digits, zone, fold
+            return repr(one) == repr(other)
         case _ if one is pd.NA or one is pd.NaT:
             return one is other
         case _:

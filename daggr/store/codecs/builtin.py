@@ -36,6 +36,14 @@ FAMILIES: dict[str, Family] = {
     "numpy": Family("daggr.store.codecs.arrays", "numpy", ("ndarray", "numpy scalar")),
     "PIL": Family("daggr.store.codecs.images", "pillow", ("image",)),
     "pandas": Family("daggr.store.codecs.frames", "pandas", ("dataframe", "series", "pandas scalar")),
+    **dict.fromkeys(
+        ("datetime", "decimal", "fractions", "uuid"),
+        Family(
+            "daggr.store.codecs.standard",
+            "",
+            ("datetime", "date", "time", "timedelta", "decimal", "fraction", "uuid"),
+        ),
+    ),
     "torch": Family("daggr.store.codecs.tensors", "torch", ("tensor",)),
 }
 """By the root of the module that a type says it is from."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zoneinfo
 from collections import deque
 from collections.abc import Callable
-from datetime import timedelta, timezone, tzinfo
+from datetime import timezone, tzinfo
 from typing import Any
 
 import numpy as np
@@ -16,32 +16,25 @@ import pandas as pd
 
 from daggr.digest import UnencodableError
 from daggr.errors import UnknownCodecError
+from daggr.store.codecs import standard
 from daggr.store.codecs.arrays import array_from, dtype_form, dtype_of, elements
 from daggr.store.codecs.codec import Chunk
 from daggr.store.codecs.registry import canonical, from_canonical
 
 _MASKED = (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray)
 _INDEXES = (pd.Index, pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex, pd.CategoricalIndex, pd.IntervalIndex)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def zone_form(zone: tzinfo | None, of: object) -> Any:
-    """A time zone as a canonical value.
+    """A time zone as a canonical value; also those that pandas makes of a name.
 
     Raises:
         UnencodableError: it cannot be made again from a name or an offset. It says so of the value `of`.
     """
-    if zone is None:
-        return None
-    if type(zone) is zoneinfo.ZoneInfo and zone.key:
-        return ("zone", zone.key)
-    if type(zone) is timezone:
-        offset = zone.utcoffset(None)
-        if zone.tzname(None) == timezone(offset).tzname(None):
-            return ("offset", offset // _MICROSECOND)
-    elif type(known := _zone_of_name(str(zone))) is type(zone) and str(known) == str(zone):
+    own_kind = zone is not None and type(zone) not in (zoneinfo.ZoneInfo, timezone)
+    if own_kind and type(known := _zone_of_name(str(zone))) is type(zone) and str(known) == str(zone):
         return ("pandas", str(zone))
-    raise UnencodableError(of, f"whose time zone {zone!r} daggr cannot keep; use zoneinfo.ZoneInfo")
+    return standard.zone_form(zone, of)
 
 
 def _zone_of_name(name: str) -> tzinfo | None:
@@ -54,12 +47,10 @@ def _zone_of_name(name: str) -> tzinfo | None:
 
 def zone_of(form: Any) -> tzinfo | None:
     """The time zone of a form."""
-    if form is None:
-        return None
-    kind, value = form
-    if kind == "offset":
-        return timezone(value * _MICROSECOND)
-    return zoneinfo.ZoneInfo(value) if kind == "zone" else pd.DatetimeTZDtype("ns", value).tz
+    if form is not None and form[0] == "pandas":
+        zone: tzinfo | None = pd.DatetimeTZDtype("ns", form[1]).tz
+        return zone
+    return standard.zone_of(form)
 
 
 def period_name(dtype: pd.PeriodDtype, of: object) -> str:

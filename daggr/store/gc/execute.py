@@ -127,7 +127,7 @@ def _in_parts(
     for part in _parts(names):
         done += store.write(lambda txn, part=part: sum(_unless_marked(txn, name, work) for name in part))  # type: ignore[misc]
         seen += len(part)
-        store.index.mapped.spare()
+        store.index.spare()
         progress(what, seen, len(names))
     return done
 

@@ -20,7 +20,6 @@ from daggr.store import runs
 from daggr.store.gc.policy import Policy
 from daggr.store.gc.roots import Roots, find_roots
 from daggr.store.records import Run
-from daggr.store.resident import MappedFile
 from daggr.store.store import Store
 from daggr.store.tables import ARTIFACTS, BLOBS, DEFINITIONS, RUNS, SNAPSHOTS, Txn
 from daggr.store.uses import last_use
@@ -105,7 +104,7 @@ def plan_gc(store: Store, policy: Policy, now: float | None = None) -> GcPlan:
     with store.read() as txn:
         used = size_of(store, txn)
         budget = policy.budget(store.root, used)
-        chooser = _Chooser(txn, policy, find_roots(txn, policy, now), now, store.index.mapped)
+        chooser = _Chooser(txn, policy, find_roots(txn, policy, now), now)
         cut = _NEVER
         while True:
             plan = _plan(txn, chooser, cut, GcPlan(txn.id, used, budget), now)
@@ -127,23 +126,30 @@ def size_of(store: Store, txn: Txn) -> int:
 class _Chooser:
     """Says which runs go."""
 
-    def __init__(self, txn: Txn, policy: Policy, roots: Roots, now: float, mapped: MappedFile) -> None:
+    def __init__(self, txn: Txn, policy: Policy, roots: Roots, now: float) -> None:
         self.roots = roots
         self.policy = policy
-        self.mapped = mapped
         self._txn = txn
         self._now = now
         self._by_score: array[float] | None = None
+        self._scores = array("H")
+        """The score of each run, in the order of the table: that of a moment does not change."""
 
-    def why_kept(self, run: Run, cut: int) -> str:
-        """Why a run is kept; empty if it goes."""
+    def why_kept(self, run: Run, place: int, cut: int) -> str:
+        """Why the run at a place of the table is kept; empty if it goes."""
+        if (why := self._without_budget(run)) is not None:
+            return why
+        return "" if cut < _NEVER and self._scores[place] >= cut else "there is room"
+
+    def _without_budget(self, run: Run) -> str | None:
+        """Why a run is kept at any size of the store; empty if it goes at any size, None if that depends on it."""
         if why := self.roots.why(run.id):
             return why
         if not self.policy.concerns(run.graph, run.node):
             return "of another node"
         if self.policy.is_explicit and self._age(run) >= (self.policy.older_than or 0.0):
             return ""
-        return "" if cut < _NEVER and self._score(run) >= cut else "there is room"
+        return None
 
     def lower(self, cut: int, over: int) -> int:
         """The next cut that frees at least so many bytes more, if what is shared is not counted."""
@@ -155,11 +161,15 @@ class _Chooser:
         return cut
 
     def _weigh(self) -> array[float]:
-        """Bytes that could go, by score."""
+        """Bytes that could go, by score; the scores are kept."""
         sizes = array("d", bytes(8 * _BUCKETS))
-        for _, run in self.mapped.sparing(self._txn.scan(RUNS)):
-            if not self.why_kept(run, 0):
-                sizes[self._score(run)] += self._size(run)
+        for _, run in self._txn.scan(RUNS):
+            score = 0
+            if not self._without_budget(run):
+                size = self._size(run)
+                score = self._score(run, size)
+                sizes[score] += size
+            self._scores.append(score)
         return sizes
 
     def _age(self, run: Run) -> float:
@@ -169,17 +179,17 @@ class _Chooser:
         found = (self._txn.get(ARTIFACTS, output.digest) for output in run.outputs)
         return RECORD_SIZE + sum(artifact.size for artifact in found if artifact is not None)
 
-    def _score(self, run: Run) -> int:
+    def _score(self, run: Run, size: int) -> int:
         """Age × size ÷ seconds, as the number of a bucket: each is a few per cent wider than the one before."""
-        score = (self._age(run) + 1.0) * self._size(run) / max(run.seconds, 0.001)
+        score = (self._age(run) + 1.0) * size / max(run.seconds, 0.001)
         return min(_BUCKETS - 1, max(0, int(math.log2(score) * _PER_DOUBLING)))
 
 
 def _plan(txn: Txn, chooser: _Chooser, cut: int, plan: GcPlan, now: float) -> GcPlan:
     marked: set[int] = {_short(digest) for digest in chooser.roots.artifacts}
     definitions: set[bytes] = set()
-    for name, run in chooser.mapped.sparing(txn.scan(RUNS)):
-        why = chooser.why_kept(run, cut)
+    for place, (name, run) in enumerate(txn.scan(RUNS)):
+        why = chooser.why_kept(run, place, cut)
         if not why and name in chooser.roots.remembered and runs.is_evicted(txn, run):
             definitions.add(run.fingerprint)  # its results went in an earlier collection
             continue
@@ -197,15 +207,15 @@ def _plan(txn: Txn, chooser: _Chooser, cut: int, plan: GcPlan, now: float) -> Gc
                 definitions.add(run.fingerprint)
             else:
                 plan.freed += RECORD_SIZE
-    _plan_artifacts(txn, plan, marked, now - chooser.policy.grace, chooser.mapped)
+    _plan_artifacts(txn, plan, marked, now - chooser.policy.grace)
     plan.definitions = [name for name in txn.keys(DEFINITIONS) if name not in definitions]
     plan.snapshots = [name for name in txn.keys(SNAPSHOTS) if name not in chooser.roots.snapshots]
     return plan
 
 
-def _plan_artifacts(txn: Txn, plan: GcPlan, marked: set[int], young_from: float, mapped: MappedFile) -> None:
+def _plan_artifacts(txn: Txn, plan: GcPlan, marked: set[int], young_from: float) -> None:
     blobs: set[int] = set()
-    for name, artifact in mapped.sparing(txn.scan(ARTIFACTS)):
+    for name, artifact in txn.scan(ARTIFACTS):
         if _short(name) in marked or (artifact.put > young_from and not artifact.condemned):
             if artifact.blob is not None:
                 blobs.add(_short(artifact.blob))

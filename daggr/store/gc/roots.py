@@ -10,7 +10,7 @@ from daggr.store import sheets
 from daggr.store.gc.policy import KEPT_SNAPSHOTS, Policy
 from daggr.store.records import HistoryEntry, Sheet, Snapshot
 from daggr.store.runs import inverted
-from daggr.store.tables import BY_NODE, HISTORY, PINS, SHEETS, SNAPSHOTS, Txn
+from daggr.store.tables import BY_NODE, HISTORY, PINS, RUNS, SHEETS, SNAPSHOTS, Txn
 
 PINNED, SHOWN, UNDO, LAST, YOUNG = "pinned", "shown on a sheet", "kept for undo", "among the last of a node", "new"
 
@@ -42,8 +42,8 @@ def find_roots(txn: Txn, policy: Policy, now: float) -> Roots:
     """Everything that people can reach at this moment."""
     young_from = max(0, int((now - policy.grace) * 1000)).to_bytes(6, "big") + bytes(10)
     roots = Roots(young_from if policy.grace > 0 else b"\xff" * 16)
-    for run, _ in txn.scan(PINS):
-        roots.runs.setdefault(run, PINNED)
+    for pinned, _ in txn.scan(PINS):
+        roots.runs.setdefault(pinned, PINNED)
     for _, sheet in txn.scan(SHEETS):
         _keep_sheet(txn, sheet, roots)
     _keep_last(txn, 1 if policy.keep_last is None else policy.keep_last, roots)
@@ -68,16 +68,19 @@ def _keep_state(state: Snapshot, why: str, roots: Roots) -> None:
 
 
 def _keep_last(txn: Txn, most: int, roots: Roots) -> None:
-    """The newest runs of each node, and the newest entries of each history with the runs that fed them."""
+    """The newest results of each node, and the newest entries of each history with the runs that fed them."""
     for _, keys in groupby(txn.keys(BY_NODE), key=lambda key: key[:16]):
+        results = 0
         for place, key in enumerate(keys):
-            if place < most:
-                roots.runs.setdefault(inverted(key[-16:]), LAST)
+            if results < most and (run := txn.get(RUNS, inverted(key[-16:]))) is not None:
+                results += run.status == "done"
+                if run.status == "done" or place == 0:  # also the newest failure, for its log
+                    roots.runs.setdefault(run.id, LAST)
     for _, entries in groupby(txn.scan(HISTORY), key=lambda found: found[0][:32]):
         newest: deque[HistoryEntry] = deque(maxlen=most)
         for _, entry in entries:
             roots.remembered.add(entry.run)
             newest.append(entry)
         for entry in newest:
-            for run in (entry.run, *entry.parents.values()):
-                roots.runs.setdefault(run, LAST)
+            for name in (entry.run, *entry.parents.values()):
+                roots.runs.setdefault(name, LAST)
