@@ -97,7 +97,7 @@ def decode(data: bytes | bytearray | memoryview, extend: Read | None = None, *, 
     Args:
         data: The bytes.
         extend: Gives the values of parts that codecs wrote.
-        checked: The bytes are known to be what `encode` gave, by a checksum: they are not compared with another writing.
+        checked: The bytes are known to be what `encode` gave, by a checksum; else they are compared with that.
 
     Raises:
         ArtifactCorruptError: these are not canonical bytes.

@@ -13,6 +13,7 @@ import typer
 from daggr import config
 from daggr.cli.quantities import duration, shown, size
 from daggr.errors import ConfigError, did_you_mean
+from daggr.store import reserve
 from daggr.store.fsck.check import Depth, check
 from daggr.store.fsck.findings import Report
 from daggr.store.fsck.repair import repair
@@ -56,19 +57,19 @@ def gc(
         older_than=None if older_than is None else duration(older_than),
         node=node,
     )
+    if not dry_run:
+        reserve.use(config.load(store=store).store)
     with _existing(store) as opened:
         if dry_run:
             _plan(opened, policy)
             return
         with collecting(opened):
             plan = _plan(opened, policy)
-            if plan.is_empty:
-                return
-            if not yes and not _agreed():
+            if not plan.is_empty and not yes and not _agreed():
                 typer.echo("Nothing was removed.")
                 return
             result = execute_gc(opened, plan, _progress())
-        _print_result(result)
+        _print_result(result, plan)
 
 
 def fsck(
@@ -177,8 +178,9 @@ def _print_going(plan: GcPlan) -> None:
     typer.echo(f"That frees about {shown(plan.freed)}.")
 
 
-def _print_result(result: GcResult) -> None:
-    typer.echo(f"Removed {result.evicted} results and {shown(result.freed)} of files in {result.seconds:.1f} s.")
+def _print_result(result: GcResult, plan: GcPlan) -> None:
+    if not plan.is_empty:
+        typer.echo(f"Removed {result.evicted} results and {shown(result.freed)} of files in {result.seconds:.1f} s.")
     if result.waiting:
         typer.echo(f"{result.waiting} values go within a minute or two, when running processes are done with them.")
 

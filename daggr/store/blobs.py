@@ -44,6 +44,8 @@ class Blobs:
         self._durable = durable
         self._suspects = suspects
         self._report = report
+        self._moved: set[bytes] = set()
+        """Blobs that were moved into place by a transaction that is not decided yet: it may be repeated."""
         self._vouched: set[bytes] = set()
         """Blobs whose bytes this process has seen to be right."""
 
@@ -98,7 +100,8 @@ class Blobs:
             if sys.platform == "win32" and target.exists():  # there a read-only file cannot be replaced
                 os.chmod(target, 0o644)
             os.replace(staged.path, target)
-        if row is None and self._durable:  # it may be an earlier attempt's rename
+            self._moved.add(staged.sha256)
+        if self._durable and (row is None or row.condemned or staged.sha256 in self._moved):
             txn.sync(self.path(staged.sha256).parent)
         self._vouched.add(staged.sha256)
         txn.put(BLOBS, staged.sha256, Blob(staged.size, staged.xxh3, condemned=False, ref_txn=txn.id))
@@ -130,6 +133,7 @@ class Blobs:
 
     def discard(self, staged: StagedBlob) -> None:
         """Forget staged bytes that are not needed."""
+        self._moved.discard(staged.sha256)
         if staged.path is not None:
             staged.path.unlink(missing_ok=True)
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
+
+from daggr.errors import StoreAccessError, StoreError, StoreFullError
+
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def sync_file(descriptor: int) -> None:
@@ -28,6 +34,22 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def disk_error(error: BaseException, root: Path, *, full: bool = False) -> StoreError:
+    """What an error of the disk is in the words of the store. `full` if it is known to mean that."""
+    number = error.errno if isinstance(error, OSError) else None
+    if full or number in NO_ROOM:
+        return StoreFullError(f"The store at {root} has no room: {error}.", "Make room on its disk, or run `daggr gc`.")
+    if number in _NO_RIGHT:
+        return StoreAccessError(
+            f"The store at {root} cannot be written: {error}.",
+            "Give yourself the right to write there, or set DAGGR_STORE to a folder of your own.",
+        )
+    return StoreError(
+        f"The store at {root} cannot be read or written: {error}.",
+        "Is its disk failing? `daggr fsck` looks for damage.",
+    )
 
 
 def boot_id() -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NewType
 
 from daggr.store.blobs import Blobs, has_size
+from daggr.store.durable import disk_error
 from daggr.store.staging import hash_file
 
 LINK_LIMIT = 64 << 20
@@ -104,7 +105,17 @@ class Files:
         return True
 
     def _copy(self, file: StoredFile, target: Path, mode: int = 0o644) -> None:
-        """It appears there whole or not at all."""
+        """It appears there whole or not at all.
+
+        Raises:
+            StoreFullError, StoreError: the disk is full, or fails.
+        """
+        try:
+            self._copy_whole(file, target, mode)
+        except OSError as error:
+            raise disk_error(error, target.parent) from error
+
+    def _copy_whole(self, file: StoredFile, target: Path, mode: int) -> None:
         partial = target.with_name(f".{secrets.token_hex(8)}")
         try:
             with open(partial, "xb") as copy:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ class FileStats:
     def __init__(self, index: Index, has_blob: Callable[[Txn, bytes, int], bool]) -> None:
         self._index = index
         self._has_blob = has_blob
-        self._lock = threading.Lock()
         self._new: dict[bytes, FileStat] = {}
 
     def find(self, path: Path) -> StagedBlob | None:
@@ -56,23 +54,20 @@ class FileStats:
             after = os.stat(path)
             settled = time.time_ns() - max(after.st_mtime_ns, after.st_ctime_ns) > SETTLED_NS
             if settled and _seen(before) == _seen(after) and _key(before) == _key(after):
-                with self._lock:
-                    self._new[_key(after)] = FileStat(*_seen(after), blob.sha256, blob.xxh3)
+                self._new[_key(after)] = FileStat(*_seen(after), blob.sha256, blob.xxh3)
 
         yield remember
 
     def write(self, txn: Txn) -> Callable[[], None] | None:
         """Put what is new; what the caller must do when that is durable."""
-        with self._lock:
-            new = dict(self._new)
+        new = dict(self._new)
         for key, stat in new.items():
             txn.put(FILE_STATS, key, stat)
 
         def written() -> None:
-            with self._lock:
-                for key, stat in new.items():
-                    if self._new.get(key) is stat:
-                        del self._new[key]
+            for key, stat in new.items():
+                if self._new.get(key) is stat:
+                    self._new.pop(key, None)
 
         return written if new else None
 

@@ -1,4 +1,4 @@
-"""The index: LMDB tables of checksummed records. The only file that knows LMDB.
+"""The index: LMDB tables of checksummed records.
 
 One environment per folder and process. Its write lock is the lock of the store across processes: whoever holds a write
 transaction may rename into or out of `blobs/` and `tmp/`, nobody else. All writes go through one thread, which commits
@@ -7,42 +7,35 @@ what waits for it together.
 
 from __future__ import annotations
 
-import errno
-import itertools
+import ctypes
 import logging
 import os
-import shutil
-import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import lmdb
-from lmdb.verify import VerifyError, verify
 
-from daggr.errors import ConfigError, StoreAccessError, StoreError, StoreFullError
+from daggr.errors import ConfigError, StoreError
+from daggr.store import environment
+from daggr.store.environment import Durability, Tables, translated
 from daggr.store.resident import MappedFile
-from daggr.store.tables import ALL, Txn
+from daggr.store.tables import Txn
 from daggr.store.writer import Operation, Writer
 
 log = logging.getLogger("daggr.store")
 
-MAP_SIZE = 64 * 2**30
-"""Far more than is ever used, since a map must not grow while others look at it. It takes address space only."""
-
-LEAST_MAP_SIZE = 2**30
 PATIENCE = 5.0
 """Seconds that reopening waits for readers to end."""
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if hasattr(errno, "EDQUOT") else (errno.ENOSPC, errno.EFBIG)
+FORK_PATIENCE = 1.0
+"""Seconds that a fork waits for them."""
 
-Durability = Literal["full", "relaxed"]
 T = TypeVar("T")
-Tables = Mapping[bytes, Any]
 
 
 class Index:
@@ -63,6 +56,9 @@ class Index:
         self._lock = threading.RLock()
         self._reading: dict[Reading, int] = {}
         self._broken: set[str] = set()
+        self._closed = ""
+        self.damaged = 0
+        """Damaged records that were met so far."""
         self._open: tuple[lmdb.Environment, Tables] | None = None
         self._environment()
         self._writer = Writer(self._commit)
@@ -124,23 +120,35 @@ class Index:
                     self._attempt(waiting)
                 except _OperationFailed as failed:
                     waiting.remove(failed.operation)
-                    failed.operation.fail(_translated(failed.reason, self.folder))
+                    failed.operation.fail(translated(failed.reason, self.folder))
                 except lmdb.PanicError as error:  # a page of LMDB's own could not be written: it refuses until reopened
                     if reopened:
                         for operation in waiting:
-                            operation.fail(_translated(error, self.folder))
+                            operation.fail(translated(error, self.folder))
                         return
                     reopened = True
-                    self._reopen()
+                    self._let_go(PATIENCE)
                 except (lmdb.Error, OSError) as error:
+                    self._reopen_if_refused()
                     if len(waiting) > 1:  # there may be room for some
                         for operation in waiting:
                             self._commit([operation])
                     else:
-                        waiting[0].fail(_translated(error, self.folder))
+                        waiting[0].fail(translated(error, self.folder))
+                    return
+                except StoreError as error:  # it cannot be opened
+                    for operation in waiting:
+                        operation.fail(error)
                     return
                 else:
                     return
+
+    def _reopen_if_refused(self) -> None:
+        """After a failed write of one of its own pages LMDB refuses reads, too."""
+        try:
+            self._environment()[0].begin().abort()
+        except lmdb.PanicError:
+            self._let_go(PATIENCE)
 
     def _attempt(self, operations: Sequence[Operation[Any]]) -> None:
         env, tables = self._environment()
@@ -162,6 +170,7 @@ class Index:
 
     def _report(self, table: str, key: bytes, data: bytes | None) -> None:
         """A record that is not what was written: said, moved aside, and a miss from now on."""
+        self.damaged += 1
         if data is None:
             if table not in self._broken:
                 self._broken.add(table)
@@ -181,77 +190,77 @@ class Index:
 
     def problems(self, copy: Path) -> list[str]:
         """What is wrong with LMDB's own structure, found in a copy that is made at a path and removed again."""
-        copy.mkdir()
-        try:
-            self._environment()[0].copy(str(copy))
-            return [str(problem) for problem in verify(str(copy))]  # type: ignore[no-untyped-call]
-        except (VerifyError, lmdb.Error, struct.error, IndexError, ValueError) as error:
-            return [f"it cannot be walked through: {error}"]
-        finally:
-            shutil.rmtree(copy, ignore_errors=True)
+        return environment.problems(self._environment()[0], copy)
 
     def rebuild(self) -> None:
         """Write the index anew from what can be read of it. The old one is kept in quarantine.
 
         To be called when no other process has the store open.
         """
-        fresh = self.folder.with_name("meta.new")
-        shutil.rmtree(fresh, ignore_errors=True)
         with self._lock:
             with self.read() as txn:
-                _copy(txn, fresh)
-            opened, self._open = self._open, None
-            if opened is not None:
-                opened[0].close()
-            aside = self.folder.parent / "quarantine" / f"meta-{time.time_ns()}"
-            aside.parent.mkdir(exist_ok=True)
-            os.replace(self.folder, aside)
-            os.replace(fresh, self.folder)
+                environment.write_anew(txn, self._fresh)
+            self._let_go(PATIENCE)
+            environment.exchange(self.folder, self._fresh)
             self._environment()
 
     # ------------------------------------------------------------ opening and closing
+
+    @property
+    def _fresh(self) -> Path:
+        return self.folder.with_name("meta.new")
 
     def _environment(self) -> tuple[lmdb.Environment, Tables]:
         if (opened := self._open) is not None:
             return opened
         with self._lock:
+            if self._closed:
+                raise StoreError(self._closed)
             if self._open is None:
-                env = _open_environment(self.folder, self.durability)
+                env = environment.open_environment(self.folder, self.durability)
                 env.reader_check()
-                self._open = env, _open_tables(env, self.folder)
+                self._open = env, environment.open_tables(env, self.folder)
             return self._open
 
-    def _reopen(self) -> None:
-        """Open the environment anew, when nobody reads any more."""
+    def _let_go(self, patience: float) -> bool:
+        """Close the environment when nobody reads any more; the next use opens it again. Whether all had ended."""
         opened, self._open = self._open, None
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while self._reading and time.monotonic() < end:
             time.sleep(0.001)
+        if self._reading and patience == FORK_PATIENCE:
+            self._open = opened
+            return False
         if opened is not None:
             opened[0].close()
-        self._environment()
+        return True
 
-    def forked(self) -> None:
-        """In a forked child: forget what is the parent's. The next use opens the environment anew."""
+    def before_fork(self) -> None:
+        """Let no write begin, and close the environment: LMDB must not be used across a fork."""
+        self._lock.acquire()
+        self._let_go(FORK_PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on. The next use opens the environment."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew. If somebody was reading in the moment of the fork, the child cannot use the store."""
         if self._open is not None:
-            self._open[0].close()  # no write was under way (see `_before_fork`), so this touches nothing shared
+            # closing it, now or at the end of the process, would take the parent's places in the table of readers
+            for inherited in (self._open[0], *(reading.raw_transaction for reading in self._reading)):
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
             self._open = None
+            self._closed = "This process was forked while its parent looked into the store, so it cannot use it."
         self._lock = threading.RLock()
         self._reading = {}
         self._writer = Writer(self._commit)
-
-    def hold_still(self) -> None:
-        """Let no write begin until `go_on`."""
-        self._lock.acquire()
-
-    def go_on(self) -> None:
-        """The end of `hold_still`."""
-        self._lock.release()
 
     def close(self) -> None:
         """Commit what waits and close the environment. Nothing may use it afterwards."""
         self._writer.close()
         with self._lock:
+            self._closed = self._closed or "The store is closed."
             if self._open is not None:
                 self._open[0].close()
                 self._open = None
@@ -260,33 +269,62 @@ class Index:
 class Reading(Txn):
     """A look at the index: a view that begins and ends with its block."""
 
-    __slots__ = ("_index",)
+    __slots__ = ("_index", "_left")
 
     def __init__(self, index: Index) -> None:
         self._index = index
 
     def __enter__(self) -> Txn:
         index = self._index
+        reading = index._reading
         try:
-            env, tables = index._open or index._environment()
-            index._reading[self] = 0  # before it begins: gc must not see a moment without it
-            raw = env.begin()
-        except lmdb.Error as error:
-            index._reading.pop(self, None)
-            raise _translated(error, index.folder) from error
-        index._reading[self] = raw.id()
-        super().__init__(raw, tables, index._report, index.spare)
+            reading[self] = 0  # before it begins: gc, and who closes the environment, must see it
+            while (opened := index._open) is None:
+                del reading[self]
+                index._environment()
+                reading[self] = 0
+            try:
+                raw = opened[0].begin()
+            except lmdb.PanicError:  # the writer is about to open it anew
+                opened = self._wait_for_another(opened)
+                raw = opened[0].begin()
+        except BaseException as error:
+            reading.pop(self, None)
+            raise translated(error, index.folder) from error
+        reading[self] = raw.id()
+        self._left: list[Any] | None = None
+        super().__init__(raw, opened[1], index._report, index.spare)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._raw.abort()
+            for raw in (self._raw, *(self._left or ())):
+                raw.abort()
         finally:
             self._index._reading.pop(self, None)
         if error is not None and isinstance(error, lmdb.Error):
-            raise _translated(error, self._index.folder) from error
+            raise translated(error, self._index.folder) from error
+
+    def _wait_for_another(self, refusing: tuple[lmdb.Environment, Tables]) -> tuple[lmdb.Environment, Tables]:
+        index = self._index
+        end = time.monotonic() + PATIENCE
+        while index._open is refusing and time.monotonic() < end:
+            del index._reading[self]  # whoever opens it anew waits for readers
+            time.sleep(0.001)
+            index._reading[self] = 0
+        return index._environment()
+
+    def go_on(self) -> None:
+        """LMDB gives up a transaction that met damage: go on with a new one."""
+        self._left = [*(self._left or ()), self._raw]  # cursors may still be in it
+        self._raw = self._index._environment()[0].begin()
+
+    @property
+    def raw_transaction(self) -> Any:
+        """LMDB's own."""
+        return getattr(self, "_raw", None)
 
 
 class _OperationFailed(Exception):
@@ -300,90 +338,6 @@ def quarantine(root: Path, name: str, data: bytes) -> None:
     folder = root / "quarantine"
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(data)
-
-
-def _translated(error: BaseException, folder: Path) -> BaseException:
-    if isinstance(error, (lmdb.MapFullError, lmdb.DiskError)) or getattr(error, "errno", None) in _NO_ROOM:
-        return StoreFullError(
-            f"The store at {folder.parent} has no room: {error}.", "Make room on its disk, or run `daggr gc`."
-        )
-    if isinstance(error, (lmdb.Error, OSError)):
-        return StoreError(
-            f"The store at {folder.parent} cannot be read or written: {error}.",
-            "Is its disk failing? `daggr fsck` looks for damage.",
-        )
-    return error
-
-
-def _open_environment(folder: Path, durability: Durability) -> lmdb.Environment:
-    """The environment of a folder; with a smaller map where the address space is limited (`ulimit -v`).
-
-    Raises:
-        StoreAccessError: missing rights, or a read-only folder.
-        StoreError: it cannot be opened.
-    """
-    size = MAP_SIZE
-    while True:
-        try:
-            return lmdb.open(
-                str(folder),
-                map_size=size,
-                max_dbs=32,
-                max_readers=1024,
-                max_spare_txns=8,
-                metasync=durability == "full",
-                sync=True,
-                writemap=False,
-                readahead=False,
-                lib_version=0,  # the stable engine, and one format for all files
-            )
-        except lmdb.MemoryError as error:
-            if size <= LEAST_MAP_SIZE:
-                raise StoreError(
-                    f"There is no room in this process's address space to map the store's index at {folder}.",
-                    "Raise the limit (`ulimit -v`).",
-                ) from error
-            size //= 2
-        except (lmdb.ReadonlyError, lmdb.LockError) as error:
-            raise _no_access(folder, error) from error
-        except lmdb.Error as error:
-            if any(word in str(error) for word in ("ermission denied", "ead-only file system")):
-                raise _no_access(folder, error) from error
-            raise StoreError(
-                f"The store's index at {folder} cannot be opened: {error}.",
-                "Another program's files? Move the store away, or set DAGGR_STORE to another folder.",
-            ) from error
-
-
-def _open_tables(env: lmdb.Environment, folder: Path) -> Tables:
-    try:
-        return {table.name: env.open_db(table.name) for table in ALL}
-    except lmdb.Error as error:
-        env.close()
-        raise _translated(error, folder) from error
-
-
-def _no_access(folder: Path, error: Exception) -> StoreAccessError:
-    return StoreAccessError(
-        f"The store's index at {folder} cannot be opened for writing: {error}.",
-        "Give yourself the right to write there, or set DAGGR_STORE to a folder of your own.",
-    )
-
-
-def _copy(old: Txn, folder: Path) -> None:
-    """Write all that can be read into a new environment."""
-    folder.mkdir(parents=True)
-    env = _open_environment(folder, "full")
-    try:
-        new = _open_tables(env, folder)
-        for table in ALL:
-            waiting = old.scan_safely(table)
-            while some := list(itertools.islice(waiting, 10_000)):
-                with env.begin(write=True) as raw:
-                    for key, data in some:
-                        raw.put(key, data, db=new[table.name])
-    finally:
-        env.close()
 
 
 # ---------------------------------------------------------------- one for each folder and process
@@ -432,18 +386,16 @@ def close_index(folder: Path) -> None:
 
 # ---------------------------------------------------------------- forks
 
-# LMDB must not be used across a fork. No write is under way when a process forks, and the child opens its own.
-
 
 def _before_fork() -> None:
     _open_lock.acquire()
     for shared in _open.values():
-        shared.index.hold_still()
+        shared.index.before_fork()
 
 
 def _after_fork_in_parent() -> None:
     for shared in _open.values():
-        shared.index.go_on()
+        shared.index.after_fork_in_parent()
     _open_lock.release()
 
 
@@ -451,7 +403,7 @@ def _after_fork_in_child() -> None:
     global _open_lock
     _open_lock = threading.RLock()
     for shared in _open.values():
-        shared.index.forked()
+        shared.index.after_fork_in_child()
 
 
 if hasattr(os, "register_at_fork"):

@@ -61,7 +61,7 @@ def _refuse_strangers(root: Path) -> None:
         for entry in root.iterdir()
         if entry.name not in _NOT_OURS_BUT_FINE and not entry.name.startswith("FORMAT.")
     )
-    if strangers:
+    if strangers and not (root / "FORMAT").exists():  # somebody else may have made it just now
         shown = ", ".join(strangers[:4]) + (" …" if len(strangers) > 4 else "")
         raise StoreAccessError(
             f"{root} is no store, and not empty: it has {shown}.",

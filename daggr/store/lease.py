@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakSet
 
 from daggr.errors import StoreError
 from daggr.store.index import Index
@@ -25,18 +26,25 @@ BEAT = 30.0
 
 
 class Attendance:
-    """The presence and the lease of one open store. `tidy` is called when there may be something to remove for good."""
+    """The presence and the lease of one open store. `tidy` is called now and then, to remove for good what may go."""
 
     def __init__(self, tmp: Path, index: Index, tidy: Callable[[], object] = lambda: None) -> None:
         self.tmp = tmp
+        self.is_away = False
+        """Whether this is a forked child, which has no presence of its own yet."""
         self._index = index
         self._tidy = tidy
         self._presence: Presence | None = None
         self._holds: dict[object, int] = {}
         self._seen = 0
         self._stop = threading.Event()
-        self._here()
-        threading.Thread(target=self._beat_on, name="daggr-lease", daemon=True).start()
+        self.arrive()
+        _attending.add(self)
+
+    @property
+    def token(self) -> str:
+        """The name of this lease."""
+        return self._here().token
 
     def path(self) -> Path:
         """A new path in this store's own room under `tmp/`."""
@@ -44,24 +52,14 @@ class Attendance:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """What is there now is not removed while the block lasts."""
+        """The artifacts that are there now are not removed while the block lasts."""
+        self._here()
         mark = object()
         self._holds[mark] = self._index.last_txn()
         try:
             yield
         finally:
             del self._holds[mark]
-
-    def leave(self) -> None:
-        """Give up the lease and the room."""
-        self._stop.set()
-        presence = self._here()
-        self._index.write(lambda txn: txn.delete(LEASES, presence.token.encode()), after=presence.leave)
-
-    @property
-    def token(self) -> str:
-        """The name of this lease."""
-        return self._here().token
 
     def floor(self) -> int:
         """The transaction before which this process looks at nothing any more."""
@@ -73,37 +71,78 @@ class Attendance:
         floor = min(self.floor(), self._seen)  # as of the last beat: a reader may be about to begin
         self._seen = self._index.last_txn()
         self._index.check_readers()
+        token = self.token
         with self._index.read() as txn:
             given_up = next(txn.keys(CONDEMNED), None)
-            lease = txn.get(LEASES, self.token.encode())
-        if given_up is not None:
-            if lease is not None and lease.floor < floor:
-                self._index.write(lambda txn: _put(txn, self.token, floor))
-            self._tidy()
+            lease = txn.get(LEASES, token.encode())
+        if lease is None or (given_up is not None and lease.floor < floor):
+            self._index.write(lambda txn: _put(txn, token, floor))
+        self._tidy()
+
+    def arrive(self) -> None:
+        """Be present, with a lease; in a forked child anew.
+
+        Raises:
+            StoreFullError, StoreError: that cannot be written.
+        """
+        made: list[Presence] = []
+
+        def enter(txn: Txn) -> Presence:
+            for token in sweep(self.tmp):
+                txn.delete(LEASES, token.encode())
+            if not made:
+                made.append(Presence(self.tmp))
+            _put(txn, made[0].token, txn.id)
+            return made[0]
+
+        try:
+            self._presence = self._index.write(enter)
+        except BaseException:
+            for presence in made:
+                presence.leave()
+            raise
+        self.is_away = False
+        threading.Thread(target=self._beat_on, name="daggr-lease", daemon=True).start()
+
+    def leave(self) -> None:
+        """Give up the lease and the room."""
+        self._stop.set()
+        presence, self._presence = self._presence, None
+        if presence is not None and not self.is_away:
+            self._index.write(lambda txn: txn.delete(LEASES, presence.token.encode()), after=presence.leave)
+
+    def forked(self) -> None:
+        """In a forked child: the presence is the parent's."""
+        self.is_away = self._presence is not None
+        self._holds = {}
+        self._stop = threading.Event()
 
     def _here(self) -> Presence:
-        """The presence of this process; a forked child has one of its own."""
-        if self._presence is None or self._presence.pid != os.getpid():
-            self._presence = None
-            self._holds = {}
-            self._index.write(self._arrive)
+        if self.is_away:
+            self.arrive()
         if self._presence is None:
             raise StoreError("The store is closed.")
         return self._presence
 
-    def _arrive(self, txn: Txn) -> None:
-        for token in sweep(self.tmp):
-            txn.delete(LEASES, token.encode())
-        if self._presence is None:
-            self._presence = Presence(self.tmp)
-        _put(txn, self._presence.token, txn.id)
-
     def _beat_on(self) -> None:
-        while not self._stop.wait(BEAT):
+        stop = self._stop
+        while not stop.wait(BEAT):
             try:
                 self.beat()
             except StoreError:  # a full or failing disk; gc waits a little longer
                 continue
+
+
+_attending: WeakSet[Attendance] = WeakSet()
+
+
+def _after_fork() -> None:
+    for attendance in list(_attending):
+        attendance.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _put(txn: Txn, token: str, floor: int) -> None:

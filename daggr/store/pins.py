@@ -19,7 +19,7 @@ def put(txn: Txn, run: bytes, label: str = "") -> None:
     if txn.get(RUNS, run) is None:
         raise StoreError(f"There is no run {run.hex()} to pin.", "It may have been removed by `daggr gc`.")
     txn.put(PINS, run, Pin(label, time.time()))
-    references.note(txn, [run])
+    references.to_runs(txn, [run])
 
 
 def get(txn: Txn, run: bytes) -> Pin | None:

@@ -46,8 +46,13 @@ class Presence:
         self.room = tmp / self.token
         self._path = tmp / f"{self.token}{_SUFFIX}"
         self._file = open(self._path, "xb")  # noqa: SIM115  (held as long as the store is open)
-        _lock(self._file)
-        self.room.mkdir()
+        try:
+            _lock(self._file)
+            self.room.mkdir()
+        except BaseException:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+            raise
 
     def path(self) -> Path:
         """A new path in the room."""

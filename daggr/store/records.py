@@ -187,6 +187,15 @@ _lock = threading.Lock()
 _last = 0
 
 
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def new_id() -> bytes:
     """A UUIDv7 that is greater than every one made before it in this process."""
     global _last

@@ -11,22 +11,75 @@ from collections.abc import Iterable
 
 import msgspec
 
-from daggr.store.tables import ARTIFACTS, BARRIER, BLOBS, META, Txn
+from daggr.store.records import Note
+from daggr.store.tables import ARTIFACTS, BARRIER, BLOBS, META, RUNS, Txn
 
-COLLECTING = b"collecting"
+_COLLECTING = b"collecting"
 """The note that is there while a collection is under way: the token of who collects."""
+
+_INTERRUPTED = b"interrupted"
+"""The note that a collection did not come to its end: there may be keys of runs that are gone."""
 
 
 def note(txn: Txn, ids: Iterable[bytes]) -> None:
     """Runs or artifacts are referred to by something that this transaction writes."""
-    if txn.get(META, COLLECTING) is not None:
+    if is_collecting(txn):
         for name in ids:
             txn.mark(BARRIER, name)
 
 
+def to_runs(txn: Txn, ids: Iterable[bytes]) -> None:
+    """Runs are referred to: while a collection is under way they stay, with all that they name."""
+    if not is_collecting(txn):
+        return
+    for name in ids:
+        txn.mark(BARRIER, name)
+        if (run := txn.get(RUNS, name)) is not None:
+            txn.mark(BARRIER, run.fingerprint)
+            to_artifacts(txn, [*(given.digest for given in run.inputs), *(out.digest for out in run.outputs)])
+
+
+def is_collecting(txn: Txn) -> bool:
+    """Whether a collection is under way."""
+    return txn.get(META, _COLLECTING) is not None
+
+
+def collector(txn: Txn) -> str | None:
+    """The token of the store in which gc is at work."""
+    note = txn.get(META, _COLLECTING)
+    return None if note is None else note.value.decode()
+
+
+def was_interrupted(txn: Txn) -> bool:
+    """Whether an earlier collection did not come to its end."""
+    return txn.get(META, _INTERRUPTED) is not None
+
+
+def begin_collection(txn: Txn, token: str) -> None:
+    """From now on writers mark what they refer to. Another collection that was under way is taken for interrupted."""
+    if is_collecting(txn):
+        txn.put(META, _INTERRUPTED, Note(b""))
+    txn.clear(BARRIER)
+    txn.put(META, _COLLECTING, Note(token.encode()))
+
+
+def end_collection(txn: Txn, token: str, *, interrupted: bool = False) -> None:
+    """Writers need not mark anything any more."""
+    if collector(txn) == token:
+        txn.clear(BARRIER)
+        txn.delete(META, _COLLECTING)
+        if interrupted:
+            txn.put(META, _INTERRUPTED, Note(b""))
+
+
+def forget_interruption(txn: Txn) -> None:
+    """What an interrupted collection left has been dealt with."""
+    txn.delete(META, _INTERRUPTED)
+
+
 def to_artifacts(txn: Txn, digests: Iterable[bytes]) -> None:
     """Artifacts are referred to; those that gc has given up are revived."""
-    digests, collecting = set(digests), txn.get(META, COLLECTING) is not None
+    digests, collecting = set(digests), is_collecting(txn)
     for digest in digests:
         artifact = txn.get(ARTIFACTS, digest)
         if artifact is None or not (artifact.condemned or collecting):

@@ -88,4 +88,3 @@ def _folder(path: Path) -> Share:
                 continue
             share.add(stat.st_blocks * 512 if hasattr(stat, "st_blocks") else stat.st_size)
     return share
-

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Container, Iterator, Mapping
+from functools import lru_cache
 
 import xxhash
 
@@ -25,7 +27,8 @@ def put(txn: Txn, run: Run, leaves: Mapping[str, bytes]) -> None:
     for table, key in index_keys(run):
         txn.mark(table, key)
     references.to_artifacts(txn, [*(given.digest for given in run.inputs), *(out.digest for out in run.outputs)])
-    references.note(txn, [run.id, run.fingerprint, *(given.run for given in run.inputs if given.run)])
+    references.note(txn, [run.id, run.fingerprint])
+    references.to_runs(txn, [given.run for given in run.inputs if given.run])
 
 
 def index_keys(run: Run) -> list[tuple[Marks, bytes]]:
@@ -59,11 +62,32 @@ def evict(txn: Txn, run: Run) -> None:
 
 
 def delete(txn: Txn, run: Run) -> None:
-    """Remove a run."""
-    for table, key in index_keys(run):
-        txn.delete(table, key)
+    """Remove a run. Its keys in `by_key` and `by_lookup` then lead nowhere: see `delete_keys`."""
+    txn.delete(*index_keys(run)[0])
     txn.delete(RUNS, run.id)
     txn.delete(USE, run.id)
+
+
+def delete_keys(txn: Txn, table: Marks, after: bytes, gone: Container[bytes] | None, most: int) -> bytes | None:
+    """Remove keys of runs that are gone from a part of `by_key` or `by_lookup`.
+
+    Runs lie there in no order of time; to remove the keys of many in the order of the table touches each page once.
+
+    Args:
+        txn: A write transaction.
+        table: Which of the two.
+        after: Where the part begins: after this key.
+        gone: The inverted ids of the runs that are gone; None looks for each run.
+        most: How many keys the part has.
+
+    Returns:
+        The last key of the part; None if it was the last part.
+    """
+    keys = list(itertools.islice(txn.keys_after(table, after), most))
+    for key in keys:
+        if key[-16:] in gone if gone is not None else txn.get(RUNS, inverted(key[-16:])) is None:
+            txn.delete(table, key)
+    return keys[-1] if len(keys) == most else None
 
 
 def by_key(txn: Txn, key: bytes, scope: str = "") -> Iterator[Run]:
@@ -84,6 +108,7 @@ def by_node(txn: Txn, graph: str, node: str) -> Iterator[Run]:
             yield run
 
 
+@lru_cache(1024)
 def node_prefix(graph: str, node: str) -> bytes:
     """What the keys of a node's runs begin with."""
     return xxhash.xxh3_128_digest(encode([graph, node]))

@@ -72,7 +72,10 @@ def delete(txn: Txn, sheet: Sheet) -> None:
 def change(
     txn: Txn, sheet: Sheet, *, inputs: Mapping[str, bytes], heads: Mapping[str, Head], amend: bool = False
 ) -> Sheet:
-    """Give a sheet a new state; with `amend` in place of the current one, else as a step that can be undone."""
+    """Give a sheet a new state; with `amend` in place of the current one, else as a step that can be undone.
+
+    The runs of the heads must have been found in this very transaction: gc may have removed others.
+    """
     old = snapshot(txn, sheet)
     if amend and sheet.own:
         new = Snapshot(old.id, old.parent, dict(inputs), dict(heads))
@@ -80,7 +83,7 @@ def change(
         new = Snapshot(new_id(), old.parent if amend else old.id, dict(inputs), dict(heads))
     txn.put(SNAPSHOTS, new.id, new)
     references.to_artifacts(txn, set(new.inputs.values()) - set(old.inputs.values()))
-    references.note(txn, _runs_of(new) - _runs_of(old))
+    references.to_runs(txn, _runs_of(new) - _runs_of(old))
     return _put_changed(txn, replace(sheet, snapshot=new.id, own=True, undone=sheet.undone if amend else ()))
 
 
@@ -89,6 +92,7 @@ def undo(txn: Txn, sheet: Sheet) -> Sheet | None:
     before = _reachable(txn, snapshot(txn, sheet).parent)
     if before is None:
         return None
+    _refer_to(txn, before)
     return _put_changed(txn, replace(sheet, snapshot=before.id, own=False, undone=(*sheet.undone, sheet.snapshot)))
 
 
@@ -97,13 +101,18 @@ def redo(txn: Txn, sheet: Sheet) -> Sheet | None:
     after = _reachable(txn, sheet.undone[-1]) if sheet.undone else None
     if after is None:
         return None
+    _refer_to(txn, after)
     return _put_changed(txn, replace(sheet, snapshot=after.id, own=False, undone=sheet.undone[:-1]))
 
 
 def past(txn: Txn, sheet: Sheet, most: int) -> list[Snapshot]:
     """The current snapshot and those that undo leads to, at most so many, newest first."""
+    return chain(txn, sheet.snapshot, most)
+
+
+def chain(txn: Txn, at: bytes, most: int) -> list[Snapshot]:
+    """A snapshot and those before it, at most so many, newest first."""
     found: list[Snapshot] = []
-    at = sheet.snapshot
     while len(found) < most and (step := _reachable(txn, at)) is not None:
         found.append(step)
         at = step.parent
@@ -127,6 +136,12 @@ def _put_changed(txn: Txn, sheet: Sheet) -> Sheet:
     return changed
 
 
+def _refer_to(txn: Txn, state: Snapshot) -> None:
+    if references.is_collecting(txn):
+        references.to_artifacts(txn, state.inputs.values())
+        references.to_runs(txn, _runs_of(state))
+
+
 def _runs_of(state: Snapshot) -> set[bytes]:
     return {run for head in state.heads.values() for run in (head.run, *head.parents.values())}
 
@@ -141,7 +156,7 @@ def history(txn: Txn, sheet: bytes, node: str) -> list[HistoryEntry]:
 
 def remember(txn: Txn, sheet: bytes, node: str, run: Run, parents: Mapping[str, bytes]) -> None:
     """Add a result to a node's history; an equal one joins the entry that is there, with the new bindings."""
-    references.note(txn, [run.id, *parents.values()])
+    references.to_runs(txn, [run.id, *parents.values()])
     prefix = _history_prefix(sheet, node)
     new = HistoryEntry(run.id, run.key, outputs_hash(run), dict(parents))
     for key, entry in txn.scan(HISTORY, prefix):

@@ -16,8 +16,7 @@ from typing import IO, TypeAlias
 
 import xxhash
 
-from daggr.errors import StoreFullError
-from daggr.store.durable import sync_file
+from daggr.store.durable import disk_error, sync_file
 
 CHUNK = 1 << 20
 LARGE = 8 * CHUNK
@@ -61,7 +60,7 @@ class BlobWriter:
     """Writes bytes to a file under `tmp/` and hashes them on the way. Leaving the block without `finish` drops it.
 
     Raises:
-        StoreFullError: from any of its methods, when the disk is full.
+        StoreFullError: from any of its methods, when the disk is full. StoreError: when it fails.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
@@ -72,7 +71,7 @@ class BlobWriter:
         try:
             self._file: IO[bytes] = open(path, "xb")  # noqa: SIM115  (closed at the end of the block)
         except OSError as error:
-            raise _full(path, error) from error
+            raise disk_error(error, path.parents[2]) from error
 
     @property
     def size(self) -> int:
@@ -85,7 +84,7 @@ class BlobWriter:
         try:
             self._file.write(chunk)
         except OSError as error:
-            raise _full(self._path, error) from error
+            raise disk_error(error, self._path.parents[2]) from error
 
     def take(self, source: FileIO) -> None:
         """Append what can be had of a file without reading it here; what is left is for `write`."""
@@ -95,7 +94,7 @@ class BlobWriter:
         try:
             _finish(self._file, self._durable)
         except OSError as error:
-            raise _full(self._path, error) from error
+            raise disk_error(error, self._path.parents[2]) from error
         self._finished = True
         return self._hashes.staged(self._path)
 
@@ -103,9 +102,11 @@ class BlobWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what could not be written before cannot be now
+            self._file.close()
         if not self._finished:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def stage_copy(source: Path, target: Path, *, durable: bool = True) -> StagedBlob:
@@ -148,7 +149,7 @@ class _FollowedWriter(BlobWriter):
             self._file.write(chunk)
             self._file.flush()
         except OSError as error:
-            raise _full(self._path, error) from error
+            raise disk_error(error, self._path.parents[2]) from error
         self._announce(len(chunk))
 
     def finish(self) -> StagedBlob:
@@ -157,7 +158,7 @@ class _FollowedWriter(BlobWriter):
             _finish(self._file, self._durable)
             self._hashes = self._hashing.result()
         except OSError as error:
-            raise _full(self._path, error) from error
+            raise disk_error(error, self._path.parents[2]) from error
         self._finished = True
         return self._hashes.staged(self._path)
 
@@ -197,9 +198,3 @@ def _finish(file: IO[bytes], durable: bool) -> None:
     file.flush()
     if durable:
         sync_file(file.fileno())
-
-
-def _full(path: Path, error: OSError) -> StoreFullError:
-    return StoreFullError(
-        f"Could not write to the store at {path.parent}: {error}.", "Make room on its disk, or run `daggr gc`."
-    )

@@ -10,10 +10,13 @@ quarantine/     what was found damaged
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import secrets
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
@@ -21,25 +24,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from daggr.errors import StoreError
+from daggr.errors import StoreError, StoreFullError
+from daggr.store import references, removal, reserve
 from daggr.store.artifacts import Artifacts, Staged
 from daggr.store.blobs import Blobs
 from daggr.store.durable import boot_id
+from daggr.store.environment import Durability
 from daggr.store.files import Files
 from daggr.store.filestats import FileStats
-from daggr.store.index import Durability, Reading, close_index, open_index
+from daggr.store.index import Reading, close_index, open_index
 from daggr.store.layout import prepare
 from daggr.store.lease import Attendance
+from daggr.store.presence import is_present
 from daggr.store.records import Note
-from daggr.store.removal import remove_condemned
-from daggr.store.tables import META, Txn
+from daggr.store.tables import META, RELAXED, Txn
 from daggr.store.uses import Uses
 
 log = logging.getLogger("daggr.store")
 
 T = TypeVar("T")
 _SECRET = b"secret"
-_RELAXED = b"relaxed"
 
 
 class Store:
@@ -57,14 +61,15 @@ class Store:
     """
 
     def __init__(self, root: Path | None, durability: Durability = "full") -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="daggr-") if root is None else None
-        self.root = Path(self._temporary.name if self._temporary is not None else root or "").absolute()
+        temporary = tempfile.mkdtemp(prefix="daggr-") if root is None else ""
+        self._remove = weakref.finalize(self, _remove_temporary, temporary, os.getpid())
+        self.root = Path(temporary or root or "").absolute()
         self.format = prepare(self.root)
         self.index = open_index(self.root / "meta", durability)
         self._closed = False
         try:
+            self.attendance = self._attend()
             suspects = self.index.write(lambda txn: _mind_the_boot(txn, durability))
-            self.attendance = Attendance(self.root / "tmp", self.index, self._tidy)
             self.blobs = Blobs(
                 self.root,
                 self.attendance.path,
@@ -80,10 +85,24 @@ class Store:
             close_index(self.root / "meta")
             raise
 
+    def _attend(self) -> Attendance:
+        """Be present. On a full disk the reserve is used for it."""
+        try:
+            attendance = Attendance(self.root / "tmp", self.index, self._tidy)
+        except StoreFullError:
+            reserve.use(self.root)
+            attendance = Attendance(self.root / "tmp", self.index, self._tidy)
+            reserve.make(self.root, scant=True)
+        else:
+            reserve.make(self.root)
+        return attendance
+
     # ------------------------------------------------------------ transactions
 
     def read(self) -> Reading:
         """Look at the store as it is now: `with store.read() as txn`."""
+        if self.attendance.is_away:
+            self.attendance.arrive()
         return self.index.read()
 
     def submit(self, work: Callable[[Txn], T], staged: Iterable[Staged] = ()) -> Future[T]:
@@ -150,7 +169,13 @@ class Store:
         self.index.submit(lambda txn: self.blobs.set_aside(txn, sha256, self.root / "quarantine"))
 
     def _tidy(self) -> None:
-        remove_condemned(self.index, self.blobs, self.attendance)
+        """Remove for good what may go by now; end the collection of a process that is no more."""
+        with self.read() as txn:
+            given_up, collector = removal.waiting(txn), references.collector(txn)
+        if collector is not None and not is_present(self.attendance.tmp, collector):
+            self.write(lambda txn: references.end_collection(txn, collector, interrupted=True))
+        if given_up:
+            removal.remove_condemned(self.index, self.blobs, self.attendance)
 
     def secret(self) -> bytes:
         """32 random bytes that belong to this store; the names of artifacts on the wire are signed with them."""
@@ -172,14 +197,14 @@ class Store:
         if not self._closed:
             self._closed = True
             try:
-                self.write(lambda txn: None)  # what was noted meanwhile
-                self.attendance.leave()
-            except StoreError:  # a full or failing disk: the next one who opens it tidies up
-                pass
+                # on a full or failing disk the next one who opens it tidies up
+                with contextlib.suppress(StoreError):
+                    self.write(lambda txn: None)  # what was noted meanwhile
+                with contextlib.suppress(StoreError):
+                    self.attendance.leave()
             finally:
                 close_index(self.root / "meta")
-                if self._temporary is not None:
-                    self._temporary.cleanup()
+                self._remove()
 
     def __enter__(self) -> Store:
         return self
@@ -190,15 +215,26 @@ class Store:
         self.close()
 
 
+def _remove_temporary(folder: str, pid: int) -> None:
+    if folder and os.getpid() == pid:  # a forked child has no right to it
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _mind_the_boot(txn: Txn, durability: Durability) -> int | None:
     """The first transaction whose blobs may be damaged since the machine went down; None if there is none.
 
-    A relaxed store notes in which start of the machine it was written. When it is opened in another one, blobs from
-    that time on are read before they are trusted.
+    A relaxed store notes from when on it was written so, and in which start of the machine: where another start begins,
+    blobs from before are read before they are trusted. The note is: the first transaction, the first one of the last
+    start (8 bytes each), the boot id.
     """
     boot = boot_id().encode()
-    known = txn.get(META, _RELAXED)
-    then, since = (known.value[8:], int.from_bytes(known.value[:8], "big")) if known is not None else (b"", 0)
-    if durability == "relaxed" and (known is None or then != boot):
-        txn.put(META, _RELAXED, Note((since or txn.id).to_bytes(8, "big") + boot))
-    return since if known is not None and (not boot or then != boot) else None
+    known = txn.get(META, RELAXED)
+    if known is None:
+        if durability == "relaxed":
+            txn.put(META, RELAXED, Note(txn.id.to_bytes(8, "big") * 2 + boot))
+        return None
+    since, start = (int.from_bytes(known.value[at : at + 8], "big") for at in (0, 8))
+    is_other = not boot or known.value[16:] != boot
+    if durability == "relaxed" and is_other:
+        txn.put(META, RELAXED, Note(known.value[:8] + txn.id.to_bytes(8, "big") + boot))
+    return since if is_other or since < start else None

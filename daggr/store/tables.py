@@ -6,7 +6,6 @@ there, and is reported.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -77,6 +76,9 @@ USE = Marks("use")
 """Run id → the hour of its last use."""
 CONDEMNED = Marks("condemned")
 """Transaction ‖ digest or sha256: what gc gave up and has not removed yet."""
+RELAXED = b"relaxed"
+"""In `meta`: from which transaction on blobs were written without waiting for the disk, and in which boot."""
+
 BARRIER = Marks("barrier")
 """Run ids and digests that were referred to since a collection began."""
 
@@ -177,6 +179,15 @@ class Txn:
             return iter(())
         return itertools.chain((key,), self._more_keys(table, cursor, prefix))
 
+    def keys_after(self, table: Table[R] | Marks, key: bytes) -> Iterator[bytes]:
+        """The keys after one, in order; from the first for an empty one."""
+        try:
+            with self._raw.cursor(db=self._tables[table.name]) as cursor:
+                if cursor.set_range(key + b"\0" if key else b""):
+                    yield from cursor.iternext(values=False)
+        except DAMAGE:
+            self._broken_off(table)
+
     def _more_keys(self, table: Table[R] | Marks, cursor: Any, prefix: bytes) -> Iterator[bytes]:
         try:
             if cursor.next():
@@ -208,29 +219,47 @@ class Txn:
         if self.write:
             raise
         self._report(table.name.decode(), key, None)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """After damage, which ends a transaction, go on with a new one. A writer cannot."""
 
     # ------------------------------------------------------------ for checks
 
     def scan_safely(self, table: Table[R] | Marks) -> Iterator[tuple[bytes, bytes]]:
         """What can be reached of a table that may be damaged: from its beginning, and then from its end."""
         seen = b""
-        try:
-            with self._raw.cursor(db=self._tables[table.name]) as cursor:
-                for key, data in cursor.iternext():
-                    seen = key
-                    yield key, data
-        except DAMAGE:
-            with self._raw.cursor(db=self._tables[table.name]) as cursor, contextlib.suppress(*DAMAGE):
-                for key, data in cursor.iterprev():
-                    if key <= seen:
-                        return
-                    yield key, data
+        for key, data in self._resumed(table, backwards=False):
+            seen = key
+            yield key, data
+        for key, data in self._resumed(table, backwards=True):
+            if key <= seen:
+                return
+            yield key, data
+
+    def _resumed(self, table: Table[R] | Marks, *, backwards: bool) -> Iterator[tuple[bytes, bytes]]:
+        """Step through a table; from the same place on if another look-up has ended the transaction meanwhile."""
+        at = b""
+        while True:
+            try:
+                with self._raw.cursor(db=self._tables[table.name]) as cursor:
+                    if _before(cursor, at) if backwards else cursor.set_range(at + b"\0" if at else b""):
+                        for key, data in cursor.iterprev() if backwards else cursor.iternext():
+                            at = key
+                            yield key, data
+                return
+            except lmdb.BadTxnError:
+                self.go_on()
+            except DAMAGE:
+                self.go_on()
+                return
 
     def get_quietly(self, table: Table[R], key: bytes) -> R | None:
         """The same as `get`, without a report of damage."""
         try:
             data = self._raw.get(key, db=self._tables[table.name])
         except DAMAGE:
+            self.go_on()
             return None
         return None if data is None else read(table, key, data)
 
@@ -265,6 +294,11 @@ class Txn:
         """Do so now."""
         for folder in self._folders:
             sync_folder(folder)
+
+
+def _before(cursor: Any, key: bytes) -> bool:
+    """Go to the last key before another, or to the last of all."""
+    return bool((cursor.set_range(key) and cursor.prev()) if key else cursor.last())
 
 
 def read(table: Table[R], key: bytes, data: bytes) -> R | None:

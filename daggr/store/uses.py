@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -13,10 +12,12 @@ REMEMBERED = 100_000
 
 
 class Uses:
-    """Collects uses in memory; they are written along with something else, each at most once an hour."""
+    """Collects uses in memory; they are written along with something else, each at most once an hour.
+
+    Several threads may be at it: a use that gets lost between two of them does no harm.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._known: dict[bytes, int] = {}
         self._new: dict[bytes, int] = {}
 
@@ -25,23 +26,20 @@ class Uses:
         hour = int(time.time()) // HOUR
         if self._known.get(run) == hour:
             return
-        with self._lock:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[run] = self._new[run] = hour
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[run] = self._new[run] = hour
 
     def write(self, txn: Txn) -> Callable[[], None] | None:
         """Put what is new; what the caller must do when that is durable."""
-        with self._lock:
-            new = dict(self._new)
+        new = dict(self._new)
         for run, hour in new.items():
             txn.mark(USE, run, hour.to_bytes(4, "big"))
 
         def written() -> None:
-            with self._lock:
-                for run, hour in new.items():
-                    if self._new.get(run) == hour:
-                        del self._new[run]
+            for run, hour in new.items():
+                if self._new.get(run) == hour:
+                    self._new.pop(run, None)
 
         return written if new else None
 

@@ -42,7 +42,10 @@ class Operation(Generic[T]):
 
     def _end(self) -> None:
         if self._after is not None:
-            self._after()
+            try:
+                self._after()
+            except OSError as error:  # it is decided; what was left behind is swept later
+                log.warning("could not tidy up: %s", error)
 
 
 class Writer:

@@ -22,7 +22,6 @@ from daggr.store.backends.landing import landing
 from daggr.store.backends.trouble import sync_error
 from daggr.store.durable import sync_file, sync_folder
 
-
 CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600
 _PAUSES = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from daggr.errors import StoreLockedError
+from daggr.errors import StoreError, StoreFullError, StoreLockedError
 from daggr.store import runs, sheets
+from daggr.store.environment import LONGEST_KEY
 from daggr.store.fsck.findings import Finding, Report
 from daggr.store.index import quarantine
 from daggr.store.lease import others
@@ -35,20 +36,30 @@ def repair(store: Store, report: Report) -> None:
         StoreLockedError: the index must be written anew, and another process has the store open.
     """
     if report.of("index", "unreachable records"):
-        with store.read() as txn:
-            if users := others(txn, store.attendance.tmp, store.attendance.token):
-                raise StoreLockedError(
-                    f"The index must be written anew, and process {users[0][1].pid} has the store open.",
-                    "Stop it and try again.",
-                )
-        store.index.rebuild()
+        _write_anew(store)
 
     def mend(txn: Txn) -> None:
         for finding in report.findings:
             _mend(txn, store, finding)
 
-    store.write(mend)
-    store.write(_forget_what_is_gone)
+    for work in (mend, _forget_what_is_gone):
+        try:
+            store.write(work)
+        except (StoreFullError, StoreLockedError):
+            raise
+        except StoreError:  # a writer cannot go on behind a damaged page
+            _write_anew(store)
+            store.write(work)
+
+
+def _write_anew(store: Store) -> None:
+    with store.read() as txn:
+        if users := others(txn, store.attendance.tmp, store.attendance.token):
+            raise StoreLockedError(
+                f"The index must be written anew, and process {users[0][1].pid} has the store open.",
+                "Stop it and try again.",
+            )
+    store.index.rebuild()
 
 
 def _mend(txn: Txn, store: Store, finding: Finding) -> None:
@@ -70,6 +81,8 @@ def _mend(txn: Txn, store: Store, finding: Finding) -> None:
 
 
 def _set_aside(txn: Txn, store: Store, finding: Finding) -> None:
+    if not 0 < len(finding.key) <= LONGEST_KEY:  # no key that could be looked up
+        return
     data = txn.raw(finding.table, finding.key)
     if data is not None and read(table_of(finding.table), finding.key, data) is None:
         quarantine(store.root, f"{finding.table}-{finding.key.hex()[:80]}", data)

@@ -17,31 +17,32 @@ from typing import TypeVar
 
 import msgspec
 
-from daggr.errors import StoreError, StoreLockedError
-from daggr.store import removal, runs
+from daggr.errors import StoreError, StoreFullError, StoreLockedError
+from daggr.store import references, removal, runs
 from daggr.store.gc.plan import GcPlan, Names
 from daggr.store.gc.policy import GRACE
 from daggr.store.presence import is_present
-from daggr.store.records import Note
-from daggr.store.references import COLLECTING
 from daggr.store.store import Store
 from daggr.store.tables import (
     ARTIFACTS,
     BARRIER,
     BLOBS,
+    BY_KEY,
+    BY_LOOKUP,
     CONDEMNED,
     DEFINITIONS,
     FILE_STATS,
-    META,
     RUNS,
     SNAPSHOTS,
+    Marks,
     Txn,
 )
 
 TOGETHER = 1000
-"""Runs or artifacts in one transaction."""
+"""Runs, keys or artifacts in one transaction."""
 
 T = TypeVar("T")
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -68,27 +69,24 @@ def collecting(store: Store) -> Iterator[None]:
     Raises:
         StoreLockedError: another collection is under way.
     """
-    token = store.attendance.token.encode()
+    token = store.attendance.token
 
     def begin(txn: Txn) -> None:
-        other = txn.get(META, COLLECTING)
-        if other is not None and is_present(store.attendance.tmp, other.value.decode()):
+        other = references.collector(txn)
+        if other is not None and is_present(store.attendance.tmp, other):
             raise StoreLockedError("Another `daggr gc` is at work in this store.", "Try again when it has ended.")
-        txn.clear(BARRIER)
-        txn.put(META, COLLECTING, Note(token))
-
-    def end(txn: Txn) -> None:
-        txn.clear(BARRIER)
-        txn.delete(META, COLLECTING)
+        references.begin_collection(txn, token)
 
     store.write(begin)
+    done = False
     try:
         yield
+        done = True
     finally:
-        store.write(end)
+        store.write(lambda txn: references.end_collection(txn, token, interrupted=not done))
 
 
-def execute_gc(store: Store, plan: GcPlan, progress: Callable[[str, int, int], None] = lambda *_: None) -> GcResult:
+def execute_gc(store: Store, plan: GcPlan, progress: Progress = lambda *_: None) -> GcResult:
     """Carry a plan out. To be called within the `collecting` block in which it was made.
 
     Args:
@@ -98,9 +96,9 @@ def execute_gc(store: Store, plan: GcPlan, progress: Callable[[str, int, int], N
     """
     started = time.monotonic()
     with store.read() as txn:
-        if txn.get(META, COLLECTING) is None:
+        if references.collector(txn) != store.attendance.token:
             raise StoreError("execute_gc() belongs in a `with collecting(store)` block.")
-    evicted = _in_parts(store, plan.evict, lambda txn, run: _evict(txn, run, plan.remembered), "runs", progress)
+    evicted = _evict(store, plan, progress)
     _in_parts(store, plan.artifacts, _condemn_artifact, "artifacts", progress)
     _in_parts(store, plan.blobs, lambda txn, name: _condemn_blob(txn, name, plan.seen), "blobs", progress)
     _in_parts(store, plan.snapshots, lambda txn, name: txn.delete(SNAPSHOTS, name), "snapshots", progress)
@@ -111,8 +109,52 @@ def execute_gc(store: Store, plan: GcPlan, progress: Callable[[str, int, int], N
     store.write(_forget_file_stats)
     _remove_copies(store)
     with store.read() as txn:
-        waiting = txn.count(CONDEMNED)
+        waiting = removal.waiting(txn)
     return GcResult(evicted, freed, waiting, time.monotonic() - started)
+
+
+# ---------------------------------------------------------------- runs
+
+
+def _evict(store: Store, plan: GcPlan, progress: Progress) -> int:
+    """Remove runs, then the keys that led to them."""
+    gone: set[bytes] = set()
+    evicted = _in_parts(
+        store, plan.evict, lambda txn, name: _evict_one(txn, name, plan.remembered, gone), "runs", progress
+    )
+    with store.read() as txn:
+        interrupted = references.was_interrupted(txn)
+    if gone or interrupted:
+        for table in (BY_KEY, BY_LOOKUP):
+            _delete_keys(store, table, None if interrupted else gone, progress)
+        store.write(references.forget_interruption)
+    return evicted
+
+
+def _evict_one(txn: Txn, name: bytes, remembered: set[bytes], gone: set[bytes]) -> bool:
+    run = txn.get(RUNS, name)
+    if run is None:
+        return False
+    if name in remembered:
+        runs.evict(txn, run)
+    else:
+        runs.delete(txn, run)
+        gone.add(runs.inverted(name))
+    return True
+
+
+def _delete_keys(store: Store, table: Marks, gone: set[bytes] | None, progress: Progress) -> None:
+    with store.read() as txn:
+        total, done = txn.count(table), 0
+    at: bytes | None = b""
+    while at is not None:
+        at = store.write(lambda txn, at=at: runs.delete_keys(txn, table, at, gone, TOGETHER))  # type: ignore[misc]
+        done = min(done + TOGETHER, total)
+        store.index.spare()
+        progress("keys", done, total)
+
+
+# ---------------------------------------------------------------- in parts
 
 
 def _in_parts(
@@ -120,16 +162,27 @@ def _in_parts(
     names: Names | list[bytes],
     work: Callable[[Txn, bytes], bool],
     what: str,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> int:
     """Do something for each name that nobody has referred to meanwhile; how often it was done."""
     done = seen = 0
     for part in _parts(names):
-        done += store.write(lambda txn, part=part: sum(_unless_marked(txn, name, work) for name in part))  # type: ignore[misc]
+        done += _carried_out(store, lambda txn, name: _unless_marked(txn, name, work), part)
         seen += len(part)
         store.index.spare()
         progress(what, seen, len(names))
     return done
+
+
+def _carried_out(store: Store, work: Callable[[Txn, bytes], bool], part: list[bytes]) -> int:
+    """In one transaction; where the disk is full in smaller ones, since each frees pages for the next."""
+    try:
+        return store.write(lambda txn: sum(work(txn, name) for name in part))
+    except StoreFullError:
+        if len(part) == 1:
+            raise
+    half = len(part) // 2
+    return _carried_out(store, work, part[:half]) + _carried_out(store, work, part[half:])
 
 
 def _parts(items: Iterable[T]) -> Iterator[list[T]]:
@@ -140,17 +193,6 @@ def _parts(items: Iterable[T]) -> Iterator[list[T]]:
 
 def _unless_marked(txn: Txn, name: bytes, work: Callable[[Txn, bytes], bool]) -> bool:
     return txn.marked(BARRIER, name) is None and work(txn, name)
-
-
-def _evict(txn: Txn, name: bytes, remembered: set[bytes]) -> bool:
-    run = txn.get(RUNS, name)
-    if run is None:
-        return False
-    if name in remembered:
-        runs.evict(txn, run)
-    else:
-        runs.delete(txn, run)
-    return True
 
 
 def _condemn_artifact(txn: Txn, name: bytes) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daggr.errors import StoreError
 from daggr.store import runs
 from daggr.store.gc.policy import Policy
 from daggr.store.gc.roots import Roots, find_roots
@@ -99,8 +100,13 @@ class GcPlan:
 
 
 def plan_gc(store: Store, policy: Policy, now: float | None = None) -> GcPlan:
-    """Plan a collection. Nothing is changed."""
+    """Plan a collection. Nothing is changed.
+
+    Raises:
+        StoreError: there are damaged records; what they kept would go.
+    """
     now = time.time() if now is None else now
+    damaged = store.index.damaged
     with store.read() as txn:
         used = size_of(store, txn)
         budget = policy.budget(store.root, used)
@@ -112,6 +118,10 @@ def plan_gc(store: Store, policy: Policy, now: float | None = None) -> GcPlan:
             if over <= 0 or cut == 0:
                 break
             cut = chooser.lower(cut, over)
+    if store.index.damaged > damaged:
+        raise StoreError(
+            "The store has damaged records, so it is not clear what is needed.", "Run `daggr fsck --repair`."
+        )
     plan.orphans, size = _orphans(store, now - policy.grace)
     plan.freed += size
     return plan
@@ -120,7 +130,7 @@ def plan_gc(store: Store, policy: Policy, now: float | None = None) -> GcPlan:
 def size_of(store: Store, txn: Txn) -> int:
     """Bytes of blobs, and of the index's pages that are in use."""
     page, pages, _ = store.index.pages()
-    return sum(blob.size for _, blob in txn.scan(BLOBS)) + page * sum(pages.values())
+    return sum(blob.size for _, blob in txn.scan(BLOBS) if not blob.condemned) + page * sum(pages.values())
 
 
 class _Chooser:
@@ -251,7 +261,10 @@ def _orphans(store: Store, before: float) -> tuple[list[Path], int]:
         for folder in _folders(store.blobs.folder):
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    stat = entry.stat(follow_symlinks=False)
+                    try:
+                        stat = entry.stat(follow_symlinks=False)
+                    except OSError:  # it went meanwhile
+                        continue
                     if stat.st_mtime < before and not _is_known(txn, entry.name):
                         found.append(Path(entry.path))
                         size += stat.st_size

@@ -10,7 +10,7 @@ from daggr.store import sheets
 from daggr.store.gc.policy import KEPT_SNAPSHOTS, Policy
 from daggr.store.records import HistoryEntry, Sheet, Snapshot
 from daggr.store.runs import inverted
-from daggr.store.tables import BY_NODE, HISTORY, PINS, RUNS, SHEETS, SNAPSHOTS, Txn
+from daggr.store.tables import BARRIER, BY_NODE, HISTORY, PINS, RUNS, SHEETS, Txn
 
 PINNED, SHOWN, UNDO, LAST, YOUNG = "pinned", "shown on a sheet", "kept for undo", "among the last of a node", "new"
 
@@ -42,6 +42,10 @@ def find_roots(txn: Txn, policy: Policy, now: float) -> Roots:
     """Everything that people can reach at this moment."""
     young_from = max(0, int((now - policy.grace) * 1000)).to_bytes(6, "big") + bytes(10)
     roots = Roots(young_from if policy.grace > 0 else b"\xff" * 16)
+    for name in txn.keys(BARRIER):  # referred to since the collection began
+        roots.runs.setdefault(name, YOUNG)
+        roots.artifacts.add(name)
+        roots.snapshots.add(name)
     for pinned, _ in txn.scan(PINS):
         roots.runs.setdefault(pinned, PINNED)
     for _, sheet in txn.scan(SHEETS):
@@ -55,8 +59,8 @@ def _keep_sheet(txn: Txn, sheet: Sheet, roots: Roots) -> None:
     for state in sheets.past(txn, sheet, KEPT_SNAPSHOTS):
         _keep_state(state, UNDO, roots)
     for name in sheet.undone:
-        if (undone := txn.get(SNAPSHOTS, name)) is not None:
-            _keep_state(undone, UNDO, roots)
+        for state in sheets.chain(txn, name, KEPT_SNAPSHOTS):
+            _keep_state(state, UNDO, roots)
 
 
 def _keep_state(state: Snapshot, why: str, roots: Roots) -> None:

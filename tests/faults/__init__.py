@@ -1,0 +1,1 @@
+"""Kills, faults that the system makes, and full disks: what was acknowledged stays, whatever happens."""
