@@ -1,4 +1,4 @@
-"""The tables of the index, and what a transaction does with them. Besides `index.py` this knows LMDB.
+"""The tables of the index, and what a transaction does with them. With `environment.py` and `index.py` this knows LMDB.
 
 Each record carries a checksum over its key and its bytes, since LMDB has none. A damaged record is as if it were not
 there, and is reported.

@@ -19,7 +19,7 @@ import pytest
 from daggr import Graph
 from daggr.digest import Digest
 from daggr.errors import StoreFullError
-from daggr.store import artifacts, index, runs
+from daggr.store import artifacts, environment, runs
 from daggr.store.fsck.check import check
 from daggr.store.gc.execute import GcResult, collecting, execute_gc
 from daggr.store.gc.plan import plan_gc

@@ -18,7 +18,7 @@ RUNNERS = ("daggr/engine/runners/", "daggr/engine/hub/")
 SERVER = ("daggr/server/", "daggr/wiring.py")
 CODECS = ("daggr/store/codecs/",)
 FENCES: dict[str, tuple[str, ...]] = {
-    "lmdb": ("daggr/store/index.py", "daggr/store/tables.py"),
+    "lmdb": ("daggr/store/environment.py", "daggr/store/index.py", "daggr/store/tables.py"),
     "fsspec": ("daggr/store/backends/",),
     "litestar": SERVER,
     "uvicorn": SERVER,

@@ -11,8 +11,7 @@ import lmdb
 import pytest
 
 from daggr.errors import StoreLockedError
-from daggr.store import tables
-from daggr.store import runs, sheets
+from daggr.store import runs, sheets, tables
 from daggr.store.fsck.check import check
 from daggr.store.fsck.findings import Report
 from daggr.store.fsck.repair import repair
