@@ -130,7 +130,7 @@ def check_it_was_hard(tale: Counter[str]) -> None:
 
 
 def test_what_was_acknowledged_survives_kills_while_gc_is_at_work(tmp_path: Path) -> None:
-    tale = suffer(tmp_path, random.randrange(2**32), kills=50, rounds=6)
+    tale = suffer(tmp_path, random.randrange(2**32), kills=50, rounds=12)
     check_it_was_hard(tale)
 
 
