@@ -50,3 +50,10 @@ def test_a_variable_that_is_no_port_is_named_with_what_it_holds(name: str, text:
 )
 def test_the_closest_valid_name_is_suggested_if_one_is_close(given: str, suggested: str) -> None:
     assert did_you_mean(given, ["width", "prompt", "seed"]) == (f"Did you mean '{suggested}'?" if suggested else "")
+
+
+def test_the_durability_is_full_unless_the_variable_says_relaxed() -> None:
+    assert config.load(environ={}).durability == "full"
+    assert config.load(environ={"DAGGR_DURABILITY": "relaxed"}).durability == "relaxed"
+    with pytest.raises(ConfigError, match="DAGGR_DURABILITY='fast' is neither 'full' nor 'relaxed'"):
+        config.load(environ={"DAGGR_DURABILITY": "fast"})
