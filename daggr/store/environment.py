@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -28,6 +29,7 @@ LONGEST_KEY = 511
 
 Durability = Literal["full", "relaxed"]
 Tables = Mapping[bytes, Any]
+_NO_SPACE = os.strerror(errno.ENOSPC)
 
 
 def open_environment(folder: Path, durability: Durability) -> lmdb.Environment:
@@ -40,6 +42,7 @@ def open_environment(folder: Path, durability: Durability) -> lmdb.Environment:
     size = MAP_SIZE
     while True:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             return lmdb.open(
                 str(folder),
                 map_size=size,
@@ -66,6 +69,8 @@ def open_environment(folder: Path, durability: Durability) -> lmdb.Environment:
         except lmdb.Error as error:
             if any(word in str(error) for word in ("ermission denied", "ead-only file system")):
                 raise no_access(folder, error) from error
+            if _NO_SPACE in str(error):
+                raise translated(error, folder) from error
             raise StoreError(
                 f"The store's index at {folder} cannot be opened: {error}.",
                 "Another program's files? Move the store away, or set DAGGR_STORE to another folder.",
@@ -93,8 +98,10 @@ def translated(error: BaseException, folder: Path) -> BaseException:
     """LMDB's and the system's errors in the words of the store; others as they are."""
     if not isinstance(error, (lmdb.Error, OSError)):
         return error
-    short = isinstance(error, lmdb.Error) and "Input/output" in str(error)  # so LMDB calls a short write
-    full = isinstance(error, (lmdb.MapFullError, lmdb.DiskError)) or (short and _is_full(folder))
+    full = isinstance(error, (lmdb.MapFullError, lmdb.DiskError))
+    if isinstance(error, lmdb.Error) and not full:
+        short = "Input/output" in str(error)  # so LMDB calls a short write
+        full = _NO_SPACE in str(error) or (short and _is_full(folder))
     return disk_error(error, folder.parent, full=full)
 
 

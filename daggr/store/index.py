@@ -48,7 +48,6 @@ class Index:
     """
 
     def __init__(self, folder: Path, durability: Durability = "full") -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.durability = durability
         self.spare = MappedFile(folder / "data.mdb").spare

@@ -67,8 +67,10 @@ class Store:
         self.format = prepare(self.root)
         self.index = open_index(self.root / "meta", durability)
         self._closed = False
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(close_index, self.root / "meta")
             self.attendance = self._attend()
+            undo.callback(self.attendance.leave)
             suspects = self.index.write(lambda txn: _mind_the_boot(txn, durability))
             self.blobs = Blobs(
                 self.root,
@@ -81,9 +83,7 @@ class Store:
             self._stats = FileStats(self.index, self.blobs.has)
             self.artifacts = Artifacts(self.blobs, self.files, self._stats)
             self.uses = Uses()
-        except BaseException:
-            close_index(self.root / "meta")
-            raise
+            undo.pop_all()  # it is open
 
     def _attend(self) -> Attendance:
         """Be present. On a full disk the reserve is used for it."""

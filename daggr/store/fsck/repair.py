@@ -41,6 +41,8 @@ def repair(store: Store, report: Report) -> None:
     def mend(txn: Txn) -> None:
         for finding in report.findings:
             _mend(txn, store, finding)
+        if any(_is_hidden(txn, finding) for finding in report.of("damaged record")):
+            raise StoreError("A damaged record is seen by a scan, but not found by its key.")
 
     for work in (mend, _forget_what_is_gone):
         try:
@@ -78,6 +80,12 @@ def _mend(txn: Txn, store: Store, finding: Finding) -> None:
                     txn.mark(table, key)
         case _:
             pass
+
+
+def _is_hidden(txn: Txn, finding: Finding) -> bool:
+    """Whether a damaged record cannot be removed, since its key is damaged, too, and stands out of order."""
+    table = table_of(finding.table)
+    return any(key == finding.key and read(table, key, data) is None for key, data in txn.scan_raw(table))
 
 
 def _set_aside(txn: Txn, store: Store, finding: Finding) -> None:
