@@ -187,6 +187,15 @@ class Blobs:
             return self.is_whole(sha256, size)
         return has_size(self.path(sha256), size)
 
+    def strangers(self, txn: Txn) -> Iterator[os.DirEntry[str]]:
+        """The files in the folder that no row names. Others may come and go meanwhile."""
+        with os.scandir(self.folder) as folders:
+            for folder in [entry.path for entry in folders if entry.is_dir(follow_symlinks=False)]:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if not _is_name(entry.name) or txn.get_quietly(BLOBS, bytes.fromhex(entry.name)) is None:
+                            yield entry
+
     def is_whole(self, sha256: bytes, size: int) -> bool:
         """Whether the blob's file holds the bytes it is named after; they are read once in a process."""
         path = self.path(sha256)
@@ -207,6 +216,10 @@ class Blobs:
         return ArtifactCorruptError(
             f"The blob {sha256.hex()} is damaged.", "The store's disk may be failing: `daggr fsck` tells more."
         )
+
+
+def _is_name(name: str) -> bool:
+    return len(name) == 64 and not set(name) - set("0123456789abcdef")
 
 
 def has_size(path: Path, size: int) -> bool:

@@ -7,7 +7,6 @@ sha256 of every blob, by which it is named.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import xxhash
 
 from daggr.store import references, runs
+from daggr.store.blobs import has_size
 from daggr.store.fsck.findings import Report
 from daggr.store.records import Blob, Run
 from daggr.store.staging import CHUNK
@@ -139,7 +139,7 @@ def _check_blobs(store: Store, depth: Depth, report: Report, progress: Progress)
         blobs = [(name, blob) for name, blob in _good(txn, BLOBS) if not blob.condemned]
     for done, (name, blob) in enumerate(blobs, 1):
         path = store.blobs.path(name)
-        if not _has_size(path, blob.size):
+        if not has_size(path, blob.size):
             if _is_still(store, name, blob):
                 report.add("lost blob", "blob", name)
         elif depth != "quick" and not _is_whole(path, name, blob, depth) and _is_still(store, name, blob):
@@ -147,13 +147,6 @@ def _check_blobs(store: Store, depth: Depth, report: Report, progress: Progress)
         if done % 100 == 0 or done == len(blobs):
             progress("blobs", done, len(blobs))
     report.looked_at["files"] = len(blobs)
-
-
-def _has_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
 
 
 def _is_still(store: Store, name: bytes, blob: Blob) -> bool:
@@ -178,15 +171,5 @@ def _is_whole(path: Path, name: bytes, blob: Blob, depth: Depth) -> bool:
 
 def _find_orphans(store: Store, report: Report) -> None:
     with store.read() as txn:
-        for folder in os.scandir(store.blobs.folder):
-            if folder.is_dir(follow_symlinks=False):
-                for entry in os.scandir(folder.path):
-                    if not _is_known(txn, entry.name):
-                        report.add("orphan", "", b"", entry.path)
-
-
-def _is_known(txn: Txn, name: str) -> bool:
-    try:
-        return txn.get_quietly(BLOBS, bytes.fromhex(name)) is not None
-    except ValueError:
-        return False
+        for entry in store.blobs.strangers(txn):
+            report.add("orphan", "", b"", entry.path)

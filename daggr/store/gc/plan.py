@@ -7,8 +7,8 @@ kept artifact does. So a blob never goes from under a kept run.
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 import time
 from array import array
 from collections import Counter
@@ -256,28 +256,13 @@ def _short(name: bytes) -> int:
 
 
 def _orphans(store: Store, before: float) -> tuple[list[Path], int]:
+    """Files that the index does not know, if they are not new, and their bytes."""
     found, size = [], 0
     with store.read() as txn:
-        for folder in _folders(store.blobs.folder):
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    try:
-                        stat = entry.stat(follow_symlinks=False)
-                    except OSError:  # it went meanwhile
-                        continue
-                    if stat.st_mtime < before and not _is_known(txn, entry.name):
-                        found.append(Path(entry.path))
-                        size += stat.st_size
+        for entry in store.blobs.strangers(txn):
+            with contextlib.suppress(OSError):  # it may have gone meanwhile
+                stat = entry.stat(follow_symlinks=False)
+                if stat.st_mtime < before:
+                    found.append(Path(entry.path))
+                    size += stat.st_size
     return found, size
-
-
-def _folders(root: Path) -> list[str]:
-    with os.scandir(root) as entries:
-        return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-
-
-def _is_known(txn: Txn, name: str) -> bool:
-    try:
-        return txn.get(BLOBS, bytes.fromhex(name)) is not None
-    except ValueError:
-        return False
