@@ -12,15 +12,15 @@ _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 
 def size(text: str) -> int:
-    """Bytes: `500MB`, `10GB`, `1.5GiB`, or a plain number.
+    """Bytes: `500MB`, `10GB`, `1.5GiB`.
 
     Raises:
         ConfigError: it is not a size.
     """
     match = _NUMBER.fullmatch(text)
     factor = _SIZES.get(match[2].lower().removesuffix("b")) if match else None
-    if match is None or factor is None:
-        raise ConfigError(f"{text!r} is not a size.", "Write a number with kB, MB, GB or TB, such as 10GB.")
+    if match is None or factor is None or (not match[2] and float(match[1])):
+        raise ConfigError(f"{text!r} is not a size.", "Write a number with B, kB, MB, GB or TB, such as 10GB.")
     return int(float(match[1]) * factor)
 
 

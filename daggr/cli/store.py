@@ -14,6 +14,7 @@ from daggr import config
 from daggr.cli.quantities import duration, shown, size
 from daggr.errors import ConfigError, did_you_mean
 from daggr.store import reserve
+from daggr.store.durable import disk_error
 from daggr.store.fsck.check import Depth, check
 from daggr.store.fsck.findings import Report
 from daggr.store.fsck.repair import repair
@@ -34,7 +35,7 @@ def gc(
         str | None, typer.Option(help="Remove results until the store has this size, such as 10GB.")
     ] = None,
     keep_last: Annotated[
-        int | None, typer.Option(min=0, help="Keep this many newest results of each node (and sheet); drop older ones.")
+        int | None, typer.Option(min=1, help="Keep this many newest results of each node (and sheet); drop older ones.")
     ] = None,
     older_than: Annotated[
         str | None, typer.Option(help="Drop results that were not made or used for this long, such as 30d.")
@@ -57,9 +58,7 @@ def gc(
         older_than=None if older_than is None else duration(older_than),
         node=node,
     )
-    if not dry_run:
-        reserve.use(config.load(store=store).store)
-    with _existing(store) as opened:
+    with _existing(store, use_reserve=not dry_run) as opened:
         if dry_run:
             _plan(opened, policy)
             return
@@ -114,10 +113,16 @@ def show(store: StoreOption = None) -> None:
 
 
 @contextmanager
-def _existing(given: Path | None) -> Iterator[Store]:
+def _existing(given: Path | None, *, use_reserve: bool = False) -> Iterator[Store]:
     root = config.load(store=given).store
-    if not (root / "FORMAT").exists():
+    try:
+        is_there = (root / "FORMAT").exists()
+    except OSError as error:
+        raise disk_error(error, root) from error
+    if not is_there:
         raise ConfigError(f"There is no store at {root}.", "Give its folder with --store, or set DAGGR_STORE.")
+    if use_reserve:
+        reserve.use(root)
     with Store(root) as opened:
         yield opened
 
@@ -182,7 +187,10 @@ def _print_result(result: GcResult, plan: GcPlan) -> None:
     if not plan.is_empty:
         typer.echo(f"Removed {result.evicted} results and {shown(result.freed)} of files in {result.seconds:.1f} s.")
     if result.waiting:
-        typer.echo(f"{result.waiting} values go within a minute or two, when running processes are done with them.")
+        more = shown(max(0, plan.freed - result.freed))
+        typer.echo(
+            f"About {more} more go within two minutes, when running processes have let go of {result.waiting} values."
+        )
 
 
 def _print_report(report: Report) -> None:
@@ -192,6 +200,8 @@ def _print_report(report: Report) -> None:
         typer.echo(f"… and {len(report.findings) - 50} more")
     looked = ", ".join(f"{count} {name}" for name, count in sorted(report.looked_at.items()) if count)
     typer.echo(f"Looked at {looked or 'an empty store'}: {len(report.damage)} damaged or missing.")
+    if report.damage:
+        typer.echo("`daggr fsck --repair` puts damaged things aside; what is lost then runs again when it is needed.")
 
 
 def _print_contents(found: Contents) -> None:
@@ -204,6 +214,6 @@ def _print_contents(found: Contents) -> None:
 def _print_table(title: str, rows: dict[str, Share]) -> None:
     rows = {name: share for name, share in rows.items() if share.count}
     width = max([len(name) for name in rows] + [12])
-    typer.echo(f"\n{title}")
+    typer.echo(f"\n{title:<{width + 2}}  {'count':>10}  {'size':>10}")
     for name, share in sorted(rows.items(), key=lambda row: -row[1].size):
         typer.echo(f"  {name:<{width}}  {share.count:>10}  {shown(share.size):>10}")

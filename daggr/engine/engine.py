@@ -156,7 +156,7 @@ class Engine:
     def _keep_new(self, staged: list[Staged]) -> None:
         """Put what the store does not have yet: most calls bring nothing new, and then nothing is written."""
         with self.store.read() as txn:
-            new = [item for item in staged if not self.store.artifacts.has(txn, item.digest)]
+            new = [item for item in staged if not self.store.artifacts.is_fresh(txn, item.digest)]
         for item in staged:
             if item not in new:
                 self.store.artifacts.discard(item)

@@ -56,4 +56,4 @@ class Lookup:
 
     def usable(self, run: Run) -> bool:
         """Whether everything the run gave can still be loaded."""
-        return all(self._store.artifacts.has(self._txn, output.digest) for output in run.outputs)
+        return all(self._store.artifacts.is_readable(self._txn, output.digest) for output in run.outputs)

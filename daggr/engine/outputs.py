@@ -34,7 +34,19 @@ def take(artifacts: Artifacts, spec: NodeSpec, returned: Returned, run: bytes, f
     Raises:
         NodeFailedError: a file port was given something that is no file of this run's.
     """
-    outputs, staged, uncached = [], [], ""
+    staged: list[Staged] = []
+    try:
+        return _take(artifacts, spec, returned, run, folder, staged)
+    except BaseException:
+        for item in staged:
+            artifacts.discard(item)
+        raise
+
+
+def _take(
+    artifacts: Artifacts, spec: NodeSpec, returned: Returned, run: bytes, folder: Path, staged: list[Staged]
+) -> Taken:
+    outputs, uncached = [], ""
     for port, component in spec.outputs.items():
         value = returned.values.get(port)
         if (source := _as_file(spec, port, component, value, returned, folder)) is not None:

@@ -9,7 +9,7 @@ from daggr.engine.freshness import Freshness, NodeFreshness, freshness, settle
 from daggr.engine.lookup import Lookup
 from daggr.engine.program import Program
 from daggr.engine.provenance import select
-from daggr.errors import ConfigError, GraphError
+from daggr.errors import ConfigError, GraphError, UnknownInputError
 from daggr.store import runs, sheets
 from daggr.store.records import Head, HistoryEntry, Run, Sheet
 from daggr.store.store import Store
@@ -108,6 +108,8 @@ class Sheets:
             changed = {name: digest for name, digest in digests.items() if snapshot.inputs.get(name) != digest}
             if not changed:
                 return record
+            if any(not self._store.artifacts.is_kept(txn, digest) for digest in changed.values()):
+                raise UnknownInputError("A value that was given is no longer kept.", "Give it again.")
             inputs = {**snapshot.inputs, **changed}
             heads = self._settled(txn, sheet, inputs, snapshot.heads)
             return sheets.change(txn, record, inputs=inputs, heads=heads)
@@ -155,6 +157,8 @@ class Sheets:
 
     def adopt(self, txn: Txn, sheet: bytes, node: str, run: Run, parents: Mapping[str, bytes]) -> None:
         """Show a run for a node, within a write transaction; what is known downstream appears, too."""
+        if sheets.get(txn, sheet) is None:  # it was removed while the node ran; the run is kept all the same
+            return
         record = self._get(txn, sheet)
         snapshot = sheets.snapshot(txn, record)
         heads = {**snapshot.heads, node: Head(run.id, dict(parents))}

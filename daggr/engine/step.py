@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from daggr.engine.program import Definition, Program
 from daggr.engine.runners.base import Call, Returned, Runner, failed
 from daggr.engine.scheduler import Slots
 from daggr.engine.workers.thread import ThreadWorker
-from daggr.errors import DaggrError, NodeFailedError
+from daggr.errors import DaggrError, NodeFailedError, StoreError
 from daggr.filename import readable
 from daggr.graph.port import SampledSource
 from daggr.store import runs
@@ -26,6 +27,8 @@ from daggr.store.artifacts import Staged
 from daggr.store.records import Binding, Run, new_id
 from daggr.store.store import Store
 from daggr.store.tables import Txn
+
+log = logging.getLogger("daggr.engine")
 
 T = TypeVar("T")
 LOG_LIMIT = 64 * 1024
@@ -76,7 +79,10 @@ class Executor:
                     returned, taken = await self._perform(attempt, step, folder)
         except Exception as error:
             failure = error if isinstance(error, DaggrError) else failed(definition.spec, error)
-            await asyncio.wrap_future(self._record_failure(attempt, str(failure)))
+            try:
+                await asyncio.wrap_future(self._record_failure(attempt, str(failure)))
+            except StoreError as trouble:  # such as a full disk; the node's own failure is the news
+                log.warning("a failed run could not be recorded: %s", trouble)
             raise failure from error
         return await asyncio.wrap_future(self._record(attempt, returned, taken))  # the slot is free by now
 

@@ -19,7 +19,7 @@ from daggr.filename import safe_name
 from daggr.store import references
 from daggr.store.blobs import Blobs
 from daggr.store.codecs.builtin import FILE, VALUE
-from daggr.store.codecs.registry import decode_value, encode_value
+from daggr.store.codecs.registry import decode_value, encode_value, has_codec
 from daggr.store.files import FilePath, Files, StoredFile
 from daggr.store.filestats import FileStats
 from daggr.store.records import Artifact
@@ -28,6 +28,10 @@ from daggr.store.tables import ARTIFACTS, Txn
 
 INLINE_LIMIT = 16 * 1024
 VOLATILE_LIMIT = 256
+FRESH = 1800.0
+"""Seconds for which a value that is given again need not be put again: half of the grace that gc gives."""
+
+_NOTHING = object()
 RECENT = 600.0
 """Seconds for which the record of an artifact that is put again is not written again."""
 
@@ -137,6 +141,24 @@ class Artifacts:
             return False
         return artifact.blob is None or self._blobs.has(txn, artifact.blob, artifact.size)
 
+    def is_readable(self, txn: Txn, identity: bytes) -> bool:
+        """Whether the value is there, and this process has the codec that it was written by."""
+        if not self.has(txn, identity):
+            return False
+        artifact = txn.get(ARTIFACTS, identity)
+        return artifact is None or has_codec(artifact.codec)
+
+    def is_fresh(self, txn: Txn, identity: bytes) -> bool:
+        """Whether the value is there, and was put so lately that gc will not look at it for a while."""
+        if identity in self._volatile:
+            return True
+        artifact = txn.get(ARTIFACTS, identity)
+        return artifact is not None and 0 <= time.time() - artifact.put < FRESH and self.has(txn, identity)
+
+    def is_kept(self, txn: Txn, identity: bytes) -> bool:
+        """Whether the value can be referred to: it is there, even if gc has given it up."""
+        return identity in self._volatile or txn.get(ARTIFACTS, identity) is not None
+
     def file(self, txn: Txn, identity: bytes) -> StoredFile | None:
         """The file that a digest names, or None if it names none."""
         artifact = txn.get(ARTIFACTS, identity)
@@ -146,7 +168,8 @@ class Artifacts:
 
     def volatile(self, identity: bytes) -> tuple[Any] | None:
         """The value in memory, in a tuple so that None can be told from nothing."""
-        return (self._volatile[identity],) if identity in self._volatile else None
+        value = self._volatile.get(identity, _NOTHING)
+        return None if value is _NOTHING else (value,)
 
     # ------------------------------------------------------------ loading
 

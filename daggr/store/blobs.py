@@ -6,13 +6,16 @@ write transaction of the index, so that a row and its file come and go together.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from daggr.errors import ArtifactCorruptError, ArtifactMissingError
+from daggr.errors import ArtifactCorruptError, ArtifactMissingError, StoreError
+from daggr.store.durable import disk_error, sync_file
 from daggr.store.records import Blob
 from daggr.store.staging import CHUNK, BlobWriter, Buffer, StagedBlob, hash_file, stage_copy
 from daggr.store.tables import BLOBS, Txn
@@ -26,6 +29,7 @@ class Blobs:
         new_path: Gives a new path under `tmp/`.
         durable: Whether to wait for the disk.
         suspects: The first transaction whose blobs the disk may have lost when the machine went down; None if none.
+        once_relaxed: Whether the store was ever written without waiting for the disk.
         report: Called with a blob that was found damaged.
     """
 
@@ -36,6 +40,7 @@ class Blobs:
         *,
         durable: bool = True,
         suspects: int | None = None,
+        once_relaxed: bool = False,
         report: Callable[[bytes], None] = lambda sha256: None,
     ) -> None:
         self.folder = root / "blobs"
@@ -43,9 +48,12 @@ class Blobs:
         self._new_path = new_path
         self._durable = durable
         self._suspects = suspects
+        self._once_relaxed = once_relaxed
         self._report = report
         self._moved: set[bytes] = set()
         """Blobs that were moved into place by a transaction that is not decided yet: it may be repeated."""
+        self._synced: set[bytes] = set()
+        """Blobs of a time when nobody waited for the disk, for which this process has."""
         self._vouched: set[bytes] = set()
         """Blobs whose bytes this process has seen to be right."""
 
@@ -93,9 +101,7 @@ class Blobs:
             if staged.path is None or not staged.path.exists():
                 raise ArtifactMissingError(f"The blob {staged.sha256.hex()} was removed meanwhile.", "Try again.")
             target = self.path(staged.sha256)
-            if not target.parent.exists():
-                target.parent.mkdir(exist_ok=True)
-                txn.sync(self.folder)
+            target.parent.mkdir(exist_ok=True)
             os.chmod(staged.path, 0o444)
             if sys.platform == "win32" and target.exists():  # there a read-only file cannot be replaced
                 os.chmod(target, 0o644)
@@ -103,6 +109,11 @@ class Blobs:
             self._moved.add(staged.sha256)
         if self._durable and (row is None or row.condemned or staged.sha256 in self._moved):
             txn.sync(self.path(staged.sha256).parent)
+            txn.sync(self.folder)  # whoever has made that folder
+        elif self._durable and self._once_relaxed and staged.sha256 not in self._synced:
+            with open(self.path(staged.sha256), "rb") as file:
+                sync_file(file.fileno())
+            self._synced.add(staged.sha256)
         self._vouched.add(staged.sha256)
         txn.put(BLOBS, staged.sha256, Blob(staged.size, staged.xxh3, condemned=False, ref_txn=txn.id))
 
@@ -122,8 +133,9 @@ class Blobs:
     def set_aside(self, txn: Txn, sha256: bytes, quarantine: Path) -> bool:
         """Move a damaged blob out of the way and remove its row: what it held is a miss. False if it is whole."""
         path = self.path(sha256)
-        if path.exists() and hash_file(path) == sha256:
-            return False
+        with contextlib.suppress(OSError):  # one that cannot be read is not whole
+            if hash_file(path) == sha256:
+                return False
         if path.exists():
             quarantine.mkdir(exist_ok=True)
             os.replace(path, quarantine / f"blob-{sha256.hex()}")
@@ -155,6 +167,8 @@ class Blobs:
                     seen += count
         except FileNotFoundError:
             raise self._missing(sha256) from None
+        except OSError as error:
+            raise self._unreadable(sha256, error) from error
         if not whole or seen < size or hashlib.sha256(data).digest() != sha256:
             raise self._damaged(sha256)
         return data
@@ -174,6 +188,8 @@ class Blobs:
                     yield chunk
         except FileNotFoundError:
             raise self._missing(sha256) from None
+        except OSError as error:
+            raise self._unreadable(sha256, error) from error
         if seen != size or hasher.digest() != sha256:
             raise self._damaged(sha256)
         self._vouched.add(sha256)
@@ -207,6 +223,10 @@ class Blobs:
             self._vouched.add(sha256)
         return True
 
+    def _unreadable(self, sha256: bytes, error: OSError) -> StoreError:
+        """A blob on a bad sector is a damaged one; other troubles pass."""
+        return self._damaged(sha256) if error.errno == errno.EIO else disk_error(error, self.folder.parent)
+
     def _missing(self, sha256: bytes) -> ArtifactMissingError:
         return ArtifactMissingError(f"The blob {sha256.hex()} is gone from {self.folder}.", "Run its node again.")
 
@@ -214,7 +234,8 @@ class Blobs:
         self._vouched.discard(sha256)
         self._report(sha256)
         return ArtifactCorruptError(
-            f"The blob {sha256.hex()} is damaged.", "The store's disk may be failing: `daggr fsck` tells more."
+            f"The blob {sha256.hex()} is damaged.",
+            "It was put aside: run again, and what it held is made anew. `daggr fsck` looks for more damage.",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import shutil
 import struct
@@ -16,10 +17,10 @@ import lmdb
 import msgspec
 from lmdb.verify import VerifyError, verify
 
-from daggr.errors import StoreAccessError, StoreError
+from daggr.errors import ArtifactCorruptError, StoreAccessError, StoreError
 from daggr.store.durable import disk_error
 from daggr.store.records import Note
-from daggr.store.tables import ALL, ARTIFACTS, BLOBS, CONDEMNED, LEASES, META, RELAXED, Table, Txn, read
+from daggr.store.tables import ALL, ARTIFACTS, BLOBS, CONDEMNED, DAMAGE, LEASES, META, RELAXED, Table, Txn, read
 
 MAP_SIZE = 64 * 2**30
 """Far more than is ever used, since a map must not grow while others look at it. It takes address space only."""
@@ -29,6 +30,8 @@ LONGEST_KEY = 511
 
 Durability = Literal["full", "relaxed"]
 Tables = Mapping[bytes, Any]
+log = logging.getLogger("daggr.store")
+
 _NO_SPACE = os.strerror(errno.ENOSPC)
 
 
@@ -43,17 +46,20 @@ def open_environment(folder: Path, durability: Durability) -> lmdb.Environment:
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return lmdb.open(
-                str(folder),
-                map_size=size,
-                max_dbs=32,
-                max_readers=1024,
-                max_spare_txns=8,
-                metasync=durability == "full",
-                sync=True,
-                writemap=False,
-                readahead=False,
-                lib_version=0,  # the stable engine, and one format for all files
+            return _filled_up(
+                folder,
+                lmdb.open(
+                    str(folder),
+                    map_size=size,
+                    max_dbs=32,
+                    max_readers=1024,
+                    max_spare_txns=8,
+                    metasync=durability == "full",
+                    sync=True,
+                    writemap=False,
+                    readahead=False,
+                    lib_version=0,  # the stable engine, and one format for all files
+                ),
             )
         except lmdb.MemoryError as error:
             if size <= LEAST_MAP_SIZE:
@@ -77,6 +83,15 @@ def open_environment(folder: Path, durability: Durability) -> lmdb.Environment:
             ) from error
 
 
+def _filled_up(folder: Path, env: lmdb.Environment) -> lmdb.Environment:
+    """Make the file as long as it says it is: to look behind its end would kill the process, zeros are only damage."""
+    path, wanted = folder / "data.mdb", (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    if (size := path.stat().st_size) < wanted:
+        log.warning("The index %s has %d bytes of %d. If that is damage, `daggr fsck` finds it.", path, size, wanted)
+        os.truncate(path, wanted)
+    return env
+
+
 def open_tables(env: lmdb.Environment, folder: Path) -> Tables:
     """The tables of an environment, made if they are not there."""
     try:
@@ -98,6 +113,8 @@ def translated(error: BaseException, folder: Path) -> BaseException:
     """LMDB's and the system's errors in the words of the store; others as they are."""
     if not isinstance(error, (lmdb.Error, OSError)):
         return error
+    if isinstance(error, DAMAGE):
+        return ArtifactCorruptError(f"The store's index at {folder} is damaged: {error}.", "Run `daggr fsck --repair`.")
     full = isinstance(error, (lmdb.MapFullError, lmdb.DiskError))
     if isinstance(error, lmdb.Error) and not full:
         short = "Input/output" in str(error)  # so LMDB calls a short write
@@ -177,4 +194,5 @@ def exchange(folder: Path, fresh: Path) -> None:
     aside.mkdir(parents=True)
     os.link(folder / "data.mdb", aside / "data.mdb")
     os.replace(fresh / "data.mdb", folder / "data.mdb")
+    (folder / "lock.mdb").unlink(missing_ok=True)  # it counts the transactions of the old one
     shutil.rmtree(fresh, ignore_errors=True)

@@ -6,6 +6,7 @@ Private copies lie in a run's own folder and may be written to. Shared ones, und
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import sys
@@ -90,10 +91,11 @@ class Files:
         try:
             with open(file.path, "rb") as source, open(target, "xb") as clone:
                 _clone(source.fileno(), clone.fileno())
-        except OSError:
-            self._can_clone = False
+        except OSError as error:
+            self._can_clone = error.errno not in _CANNOT_CLONE
             target.unlink(missing_ok=True)
-        return self._can_clone
+            return False
+        return True
 
     def _linked(self, identity: bytes, file: StoredFile, target: Path) -> bool:
         if file.size <= LINK_LIMIT:
@@ -129,6 +131,7 @@ class Files:
             partial.unlink(missing_ok=True)
 
 
+_CANNOT_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY)
 _clone: Callable[[int, int], object] | None = None
 if sys.platform == "linux":
     import fcntl

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from daggr.errors import ConfigError, StoreError
 from daggr.store import environment
 from daggr.store.environment import Durability, Tables, translated
 from daggr.store.resident import MappedFile
-from daggr.store.tables import Txn
+from daggr.store.tables import ALL, Txn
 from daggr.store.writer import Operation, Writer
 
 log = logging.getLogger("daggr.store")
@@ -74,19 +75,26 @@ class Index:
 
     def last_txn(self) -> int:
         """The number of the last transaction that was committed."""
-        return int(self._environment()[0].info()["last_txnid"])
+        with self.read() as txn:
+            return txn.id
 
     def check_readers(self) -> int:
         """Free what readers that were killed hold; how many there were."""
-        return int(self._environment()[0].reader_check())
+        with self._lock:
+            return int(self._environment()[0].reader_check())
+
+    def give_back(self) -> None:
+        """Give memory back when many pages of the index are resident."""
+        with self.read():
+            self.spare()
 
     def pages(self) -> tuple[int, dict[str, int], dict[str, int]]:
         """The size of a page in bytes, the pages of each table, and the entries of each."""
-        env, tables = self._environment()
-        with env.begin() as txn:
-            stats = {name.decode(): txn.stat(db) for name, db in tables.items()}
+        with self.read() as txn:
+            stats = {table.name.decode(): txn.stat(table) for table in ALL}
         pages = {n: s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for n, s in stats.items()}
-        return int(env.stat()["psize"]), pages, {name: stat["entries"] for name, stat in stats.items()}
+        entries = {name: stat["entries"] for name, stat in stats.items()}
+        return next(iter(stats.values()))["psize"], pages, entries
 
     # ------------------------------------------------------------ writing
 
@@ -104,6 +112,8 @@ class Index:
 
     def write(self, work: Callable[[Txn], T], after: Callable[[], None] | None = None) -> T:
         """The same, and wait for it."""
+        if self.is_writing():
+            raise StoreError("A change of the store cannot wait for another one.", "Do both in one.")
         return self.submit(work, after).result()
 
     def is_writing(self) -> bool:
@@ -126,6 +136,8 @@ class Index:
                             operation.fail(translated(error, self.folder))
                         return
                     reopened = True
+                    self._let_go(PATIENCE)
+                except _Exchanged:
                     self._let_go(PATIENCE)
                 except (lmdb.Error, OSError) as error:
                     self._reopen_if_refused()
@@ -153,6 +165,8 @@ class Index:
         env, tables = self._environment()
         results = []
         with env.begin(write=True) as raw:
+            if self._which_file() != self._file:
+                raise _Exchanged
             txn = Txn(raw, tables, self._report, self.spare, write=True)
             for operation in operations:
                 try:
@@ -189,18 +203,28 @@ class Index:
 
     def problems(self, copy: Path) -> list[str]:
         """What is wrong with LMDB's own structure, found in a copy that is made at a path and removed again."""
-        return environment.problems(self._environment()[0], copy)
+        with self.read():
+            return environment.problems(self._environment()[0], copy)
 
-    def rebuild(self) -> None:
+    def rebuild(self, permit: Callable[[Txn], None] = lambda txn: None) -> None:
         """Write the index anew from what can be read of it. The old one is kept in quarantine.
 
-        To be called when no other process has the store open.
+        Nobody else writes meanwhile. Who waited to enter sees that the file is another one, and opens it.
+
+        Args:
+            permit: Raises if another process has the store open.
         """
         with self._lock:
-            with self.read() as txn:
-                environment.write_anew(txn, self._fresh)
+            env, _ = self._environment()
+            with env.begin(write=True):
+                with self.read() as txn:
+                    permit(txn)
+                    environment.write_anew(txn, self._fresh)
+                if sys.platform != "win32":  # there an open file cannot be replaced
+                    environment.exchange(self.folder, self._fresh)
             self._let_go(PATIENCE)
-            environment.exchange(self.folder, self._fresh)
+            if sys.platform == "win32":
+                environment.exchange(self.folder, self._fresh)
             self._environment()
 
     # ------------------------------------------------------------ opening and closing
@@ -217,9 +241,13 @@ class Index:
                 raise StoreError(self._closed)
             if self._open is None:
                 env = environment.open_environment(self.folder, self.durability)
+                self._file = self._which_file()
                 env.reader_check()
                 self._open = env, environment.open_tables(env, self.folder)
             return self._open
+
+    def _which_file(self) -> int:
+        return os.stat(self.folder / "data.mdb").st_ino
 
     def _let_go(self, patience: float) -> bool:
         """Close the environment when nobody reads any more; the next use opens it again. Whether all had ended."""
@@ -260,6 +288,9 @@ class Index:
         self._writer.close()
         with self._lock:
             self._closed = self._closed or "The store is closed."
+            end = time.monotonic() + FORK_PATIENCE
+            while self._reading and time.monotonic() < end:
+                time.sleep(0.001)
             if self._open is not None:
                 self._open[0].close()
                 self._open = None
@@ -324,6 +355,10 @@ class Reading(Txn):
     def raw_transaction(self) -> Any:
         """LMDB's own."""
         return getattr(self, "_raw", None)
+
+
+class _Exchanged(Exception):
+    """Another process has written the index anew."""
 
 
 class _OperationFailed(Exception):

@@ -80,7 +80,7 @@ def _write(path: Path) -> None:
         with contextlib.suppress(FileExistsError):
             try:
                 os.link(staged, path)
-            except (NotImplementedError, PermissionError, OSError) as error:
+            except (NotImplementedError, OSError) as error:
                 if isinstance(error, FileExistsError) or path.exists():
                     raise FileExistsError from error
                 os.replace(staged, path)  # a file system without links

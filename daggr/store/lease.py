@@ -6,6 +6,7 @@ looks at nothing from before. So whoever began something may end it, however lon
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import threading
@@ -20,6 +21,8 @@ from daggr.store.index import Index
 from daggr.store.presence import Presence, is_present, sweep
 from daggr.store.records import Lease
 from daggr.store.tables import CONDEMNED, LEASES, Txn
+
+log = logging.getLogger("daggr.store")
 
 BEAT = 30.0
 """Seconds between two looks at whether somebody waits for this lease."""
@@ -38,6 +41,7 @@ class Attendance:
         self._holds: dict[object, int] = {}
         self._seen = 0
         self._stop = threading.Event()
+        self._arriving = threading.RLock()
         self.arrive()
         _attending.add(self)
 
@@ -63,12 +67,17 @@ class Attendance:
 
     def floor(self) -> int:
         """The transaction before which this process looks at nothing any more."""
+        last = self._index.last_txn()  # before the readers are looked at: one may be beginning
         oldest = self._index.oldest_read()
-        return min([*list(self._holds.values()), self._index.last_txn() if oldest is None else oldest])
+        return min([last, *list(self._holds.values()), *([] if oldest is None else [oldest])])
+
+    def settled_floor(self) -> int:
+        """The same as of the last beat, for those who are about to look at what they have found."""
+        return min(self.floor(), self._seen)
 
     def beat(self) -> None:
         """If gc waits for this lease, say how far it may go."""
-        floor = min(self.floor(), self._seen)  # as of the last beat: a reader may be about to begin
+        floor = self.settled_floor()
         self._seen = self._index.last_txn()
         self._index.check_readers()
         token = self.token
@@ -88,8 +97,9 @@ class Attendance:
         made: list[Presence] = []
 
         def enter(txn: Txn) -> Presence:
-            for token in sweep(self.tmp):
-                txn.delete(LEASES, token.encode())
+            sweep(self.tmp)
+            for key in [key for key in txn.keys(LEASES) if not is_present(self.tmp, key.decode())]:
+                txn.delete(LEASES, key)
             if not made:
                 made.append(Presence(self.tmp))
             _put(txn, made[0].token, txn.id)
@@ -102,7 +112,8 @@ class Attendance:
                 presence.leave()
             raise
         self.is_away = False
-        threading.Thread(target=self._beat_on, name="daggr-lease", daemon=True).start()
+        self._thread = threading.Thread(target=self._beat_on, name="daggr-lease", daemon=True)
+        self._thread.start()
 
     def leave(self) -> None:
         """Give up the lease and the room."""
@@ -110,16 +121,25 @@ class Attendance:
         presence, self._presence = self._presence, None
         if presence is not None and not self.is_away:
             self._index.write(lambda txn: txn.delete(LEASES, presence.token.encode()), after=presence.leave)
+            if threading.current_thread() is not self._thread:
+                self._thread.join(1.0)
 
     def forked(self) -> None:
         """In a forked child: the presence is the parent's."""
         self.is_away = self._presence is not None
         self._holds = {}
         self._stop = threading.Event()
+        self._arriving = threading.RLock()
+
+    def come_back(self) -> None:
+        """In a forked child: arrive, once."""
+        with self._arriving:
+            if self.is_away:
+                self.arrive()
 
     def _here(self) -> Presence:
         if self.is_away:
-            self.arrive()
+            self.come_back()
         if self._presence is None:
             raise StoreError("The store is closed.")
         return self._presence
@@ -129,8 +149,8 @@ class Attendance:
         while not stop.wait(BEAT):
             try:
                 self.beat()
-            except StoreError:  # a full or failing disk; gc waits a little longer
-                continue
+            except Exception:  # such as a full or failing disk; gc waits a little longer
+                log.warning("the lease of a store could not be renewed", exc_info=True)
 
 
 _attending: WeakSet[Attendance] = WeakSet()

@@ -77,16 +77,13 @@ def is_present(tmp: Path, token: str) -> bool:
     return False
 
 
-def sweep(tmp: Path) -> list[str]:
-    """Remove the rooms of those who are no more; their tokens. To be called within a write transaction."""
-    gone = []
+def sweep(tmp: Path) -> None:
+    """Remove the rooms of those who are no more. To be called within a write transaction."""
     for token in sorted(set(_tokens(tmp))):
         if not is_present(tmp, token):
             _remove(tmp / token)
             with contextlib.suppress(OSError):
                 (tmp / f"{token}{_SUFFIX}").unlink(missing_ok=True)
-            gone.append(token)
-    return gone
 
 
 def _tokens(tmp: Path) -> Iterator[str]:

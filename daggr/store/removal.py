@@ -24,11 +24,14 @@ def condemned_key(txn: Txn, kind: bytes, name: bytes) -> bytes:
     return txn.id.to_bytes(8, "big") + kind + name
 
 
-def remove_condemned(index: Index, blobs: Blobs, attendance: Attendance) -> int:
-    """Remove what may go by now; the bytes of blobs that became free."""
+def remove_condemned(index: Index, blobs: Blobs, attendance: Attendance, *, patient: bool = False) -> int:
+    """Remove what may go by now; the bytes of blobs that became free.
+
+    `patient` where others in this process look at what they have just found: they may until the next beat.
+    """
     freed, more = 0, True
     while more:
-        floor = _floor(index, attendance)
+        floor = _floor(index, attendance, patient=patient)
         removed, more = index.write(lambda txn, floor=floor: _remove_some(txn, blobs, floor))  # type: ignore[misc]
         freed += removed
     return freed
@@ -39,17 +42,22 @@ def waiting(txn: Txn) -> int:
     return txn.count(CONDEMNED)
 
 
-def _floor(index: Index, attendance: Attendance) -> int:
+def _floor(index: Index, attendance: Attendance, *, patient: bool) -> int:
     """The transaction before which nobody looks at anything any more."""
-    own = attendance.floor()
+    own = attendance.settled_floor() if patient else attendance.floor()
     with index.read() as txn:
         return min([own, *(lease.floor for _, lease in others(txn, attendance.tmp, attendance.token))])
 
 
 def _remove_some(txn: Txn, blobs: Blobs, floor: int) -> tuple[int, bool]:
-    """Bytes freed, and whether there may be more."""
+    """Bytes freed, and whether there may be more.
+
+    Artifacts go in a transaction before that of their blobs: a file that is gone while the transaction is not must not
+    be revived by a reference.
+    """
     freed, stuck = 0, 0
     ready = list(itertools.islice(_until(txn, floor), TOGETHER))
+    ready = [key for key in ready if key[8:9] == ready[0][8:9]]
     for key in ready:
         then, kind, name = int.from_bytes(key[:8], "big"), key[8:9], key[9:]
         size = _remove_artifact(txn, then, name) if kind == ARTIFACT else _remove_blob(txn, blobs, then, name)
@@ -58,7 +66,7 @@ def _remove_some(txn: Txn, blobs: Blobs, floor: int) -> tuple[int, bool]:
         else:
             freed += size
             txn.delete(CONDEMNED, key)
-    return freed, len(ready) == TOGETHER and stuck < TOGETHER
+    return freed, stuck < len(ready)
 
 
 def _until(txn: Txn, floor: int) -> itertools.takewhile[bytes]:

@@ -28,7 +28,7 @@ from daggr.errors import StoreError, StoreFullError
 from daggr.store import references, removal, reserve
 from daggr.store.artifacts import Artifacts, Staged
 from daggr.store.blobs import Blobs
-from daggr.store.durable import boot_id
+from daggr.store.durable import boot_id, disk_error
 from daggr.store.environment import Durability
 from daggr.store.files import Files
 from daggr.store.filestats import FileStats
@@ -77,6 +77,7 @@ class Store:
                 self.attendance.path,
                 durable=durability == "full",
                 suspects=suspects,
+                once_relaxed=self._was_relaxed(),
                 report=self._set_aside,
             )
             self.files = Files(self.root, self.blobs)
@@ -97,19 +98,23 @@ class Store:
             reserve.make(self.root)
         return attendance
 
+    def _was_relaxed(self) -> bool:
+        with self.read() as txn:
+            return txn.get(META, RELAXED) is not None
+
     # ------------------------------------------------------------ transactions
 
     def read(self) -> Reading:
         """Look at the store as it is now: `with store.read() as txn`."""
         if self.attendance.is_away:
-            self.attendance.arrive()
+            self.attendance.come_back()
         return self.index.read()
 
     def submit(self, work: Callable[[Txn], T], staged: Iterable[Staged] = ()) -> Future[T]:
         """Change the store: put what was staged and what `work` writes; all of it is durable when the future is done.
 
-        `work` may be called more than once and must do the same each time; it runs in the store's writer thread, where
-        it may not wait for another change. What was staged is used up, whatever comes of it.
+        `work` may be called more than once, with nothing left of what it did before; it runs in the store's writer
+        thread, where it may not wait for another change. What was staged is used up, whatever comes of it.
 
         Raises (from the future):
             StoreFullError: there is no room; nothing was changed.
@@ -122,7 +127,9 @@ class Store:
             for item in staged:
                 self.artifacts.put(txn, item)
             result = work(txn)
-            written[:] = [done for notes in (self.uses, self._stats) if (done := notes.write(txn)) is not None]
+            if not txn.noted:  # once for all changes that are committed together
+                txn.noted = True
+                written[:] = [done for notes in (self.uses, self._stats) if (done := notes.write(txn)) is not None]
             return result
 
         def after() -> None:
@@ -154,7 +161,10 @@ class Store:
     def scratch(self) -> Iterator[Path]:
         """A private folder that is removed at the end of the block."""
         folder = self.attendance.path()
-        folder.mkdir()
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise disk_error(error, self.root) from error
         try:
             yield folder
         finally:
@@ -175,7 +185,9 @@ class Store:
         if collector is not None and not is_present(self.attendance.tmp, collector):
             self.write(lambda txn: references.end_collection(txn, collector, interrupted=True))
         if given_up:
-            removal.remove_condemned(self.index, self.blobs, self.attendance)
+            removal.remove_condemned(self.index, self.blobs, self.attendance, patient=True)
+        if self.uses.waiting:
+            self.write(lambda txn: None)  # they are written along
 
     def secret(self) -> bytes:
         """32 random bytes that belong to this store; the names of artifacts on the wire are signed with them."""

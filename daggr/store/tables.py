@@ -102,7 +102,7 @@ _length = [n.to_bytes(4, "big") for n in range(512)]
 class Txn:
     """A view of the index at one moment; with `write`, the changes that will all be made or none."""
 
-    __slots__ = ("_folders", "_last", "_raw", "_report", "_spare", "_tables", "write")
+    __slots__ = ("_folders", "_last", "_raw", "_report", "_spare", "_tables", "noted", "write")
 
     def __init__(
         self, raw: Any, tables: Mapping[bytes, Any], report: Report, spare: Callable[[], None], write: bool = False
@@ -112,6 +112,8 @@ class Txn:
         self._report = report
         self._spare = spare
         self._folders: set[Path] = set()
+        self.noted = False
+        """Whether what waited to be written along has been written."""
         self._last: tuple[object, bytes, bytes, Any] | None = None
         self.write = write
 
@@ -275,7 +277,11 @@ class Txn:
 
     def count(self, table: Table[R] | Marks) -> int:
         """How many keys a table has."""
-        return int(self._raw.stat(self._tables[table.name])["entries"])
+        return self.stat(table)["entries"]
+
+    def stat(self, table: Table[R] | Marks) -> dict[str, int]:
+        """LMDB's numbers of a table: pages and their size, entries."""
+        return dict(self._raw.stat(self._tables[table.name]))
 
     def raw(self, table: str, key: bytes) -> bytes | None:
         """The bytes under a key as they are."""
@@ -304,7 +310,7 @@ def _before(cursor: Any, key: bytes) -> bool:
 def read(table: Table[R], key: bytes, data: bytes) -> R | None:
     """The record that some bytes are; None if they are not what was written under this key."""
     body = data[CHECK:]
-    if data[:CHECK] != _checksum(_length[len(key)] + key + body):
+    if len(key) >= len(_length) or data[:CHECK] != _checksum(_length[len(key)] + key + body):
         return None
     try:
         return table.decode(body)

@@ -21,6 +21,11 @@ class Uses:
         self._known: dict[bytes, int] = {}
         self._new: dict[bytes, int] = {}
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._new)
+
     def note(self, run: bytes) -> None:
         """A run's result was used."""
         hour = int(time.time()) // HOUR

@@ -61,6 +61,11 @@ def decode_value(codec: str, content: bytes | bytearray) -> Any:
     return from_canonical(content) if codec == VALUE else _read(codec, content)
 
 
+def has_codec(name: str) -> bool:
+    """Whether this process has a codec of a name."""
+    return name in builtin.NAMES or name in _by_name
+
+
 def canonical(value: Any) -> bytes:
     """The canonical encoding of a value whose parts may be written by codecs.
 

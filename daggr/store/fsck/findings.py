@@ -48,7 +48,7 @@ class Finding:
         return self.kind != "orphan"
 
     def __str__(self) -> str:
-        where = f" ({self.table} {self.key.hex()[:32]})" if self.key else ""
+        where = f" ({self.table} {self.key.hex()})" if self.key else ""
         return f"{_TEXT[self.kind]}{where}{': ' + self.detail if self.detail else ''}"
 
 

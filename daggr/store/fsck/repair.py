@@ -5,9 +5,11 @@ What can be derived from the rest is made anew.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from daggr.errors import StoreError, StoreFullError, StoreLockedError
+from daggr.errors import ArtifactCorruptError, StoreLockedError
 from daggr.store import runs, sheets
 from daggr.store.environment import LONGEST_KEY
 from daggr.store.fsck.findings import Finding, Report
@@ -23,6 +25,7 @@ from daggr.store.tables import (
     RUNS,
     SHEETS,
     SNAPSHOTS,
+    Table,
     Txn,
     read,
     table_of,
@@ -41,27 +44,27 @@ def repair(store: Store, report: Report) -> None:
     def mend(txn: Txn) -> None:
         for finding in report.findings:
             _mend(txn, store, finding)
-        if any(_is_hidden(txn, finding) for finding in report.of("damaged record")):
-            raise StoreError("A damaged record is seen by a scan, but not found by its key.")
+        for table in {finding.table for finding in report.of("damaged record")}:
+            if _has_hidden(txn, table_of(table)):
+                raise ArtifactCorruptError("A damaged record is seen by a scan, but not found by its key.")
 
     for work in (mend, _forget_what_is_gone):
         try:
             store.write(work)
-        except (StoreFullError, StoreLockedError):
-            raise
-        except StoreError:  # a writer cannot go on behind a damaged page
+        except ArtifactCorruptError:  # a writer cannot go on behind a damaged page
             _write_anew(store)
             store.write(work)
 
 
 def _write_anew(store: Store) -> None:
-    with store.read() as txn:
+    def alone(txn: Txn) -> None:
         if users := others(txn, store.attendance.tmp, store.attendance.token):
             raise StoreLockedError(
                 f"The index must be written anew, and process {users[0][1].pid} has the store open.",
                 "Stop it and try again.",
             )
-    store.index.rebuild()
+
+    store.index.rebuild(alone)
 
 
 def _mend(txn: Txn, store: Store, finding: Finding) -> None:
@@ -82,10 +85,9 @@ def _mend(txn: Txn, store: Store, finding: Finding) -> None:
             pass
 
 
-def _is_hidden(txn: Txn, finding: Finding) -> bool:
-    """Whether a damaged record cannot be removed, since its key is damaged, too, and stands out of order."""
-    table = table_of(finding.table)
-    return any(key == finding.key and read(table, key, data) is None for key, data in txn.scan_raw(table))
+def _has_hidden(txn: Txn, table: Table[Any]) -> bool:
+    """Whether there are damaged records left: those whose keys are damaged, too, and stand out of order."""
+    return any(read(table, key, data) is None for key, data in txn.scan_raw(table))
 
 
 def _set_aside(txn: Txn, store: Store, finding: Finding) -> None:

@@ -150,7 +150,7 @@ def _delete_keys(store: Store, table: Marks, gone: set[bytes] | None, progress: 
     while at is not None:
         at = store.write(lambda txn, at=at: runs.delete_keys(txn, table, at, gone, TOGETHER))  # type: ignore[misc]
         done = min(done + TOGETHER, total)
-        store.index.spare()
+        store.index.give_back()
         progress("keys", done, total)
 
 
@@ -169,7 +169,7 @@ def _in_parts(
     for part in _parts(names):
         done += _carried_out(store, lambda txn, name: _unless_marked(txn, name, work), part)
         seen += len(part)
-        store.index.spare()
+        store.index.give_back()
         progress(what, seen, len(names))
     return done
 

@@ -6,11 +6,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from daggr.errors import StoreError
 from daggr.store import sheets
 from daggr.store.gc.policy import KEPT_SNAPSHOTS, Policy
 from daggr.store.records import HistoryEntry, Sheet, Snapshot
 from daggr.store.runs import inverted
-from daggr.store.tables import BARRIER, BY_NODE, HISTORY, PINS, RUNS, SHEETS, Txn
+from daggr.store.tables import BARRIER, BY_NODE, HISTORY, PINS, RUNS, SHEETS, SNAPSHOTS, Txn
 
 PINNED, SHOWN, UNDO, LAST, YOUNG = "pinned", "shown on a sheet", "kept for undo", "among the last of a node", "new"
 
@@ -49,6 +50,8 @@ def find_roots(txn: Txn, policy: Policy, now: float) -> Roots:
     for pinned, _ in txn.scan(PINS):
         roots.runs.setdefault(pinned, PINNED)
     for _, sheet in txn.scan(SHEETS):
+        if txn.get(SNAPSHOTS, sheet.snapshot) is None:
+            raise StoreError(f"The state of the sheet {sheet.name!r} is gone.", "Run `daggr fsck --repair` first.")
         _keep_sheet(txn, sheet, roots)
     _keep_last(txn, 1 if policy.keep_last is None else policy.keep_last, roots)
     return roots
