@@ -208,6 +208,8 @@ class Disk:
         self.wrong: list[str] = []
         self.seen: Counter[str] = Counter()
         self._dirty: dict[str, str] = {}
+        self._next: dict[str, str] = {}
+        """What is being done for the next commit, while another thread acknowledges the last one."""
         self._waits: set[str] = set()
         """Descriptors whose writes wait for the disk."""
 
@@ -235,21 +237,24 @@ class Disk:
             return
         index = path.endswith("data.mdb")
         if call == "pwrite64" and ", 120, " in text:  # the page of LMDB's that makes a commit
+            self._dirty |= self._next
+            self._next.clear()
             self._must_be_clean("committed", line)
             if text.partition("(")[2].partition("<")[0] not in self._waits:
                 self._dirty[path] = line
         elif call in ("write", "pwrite64", "writev") and (index or "/tmp/" in path.removeprefix(str(self.root))):
-            self._dirty[path] = line
+            self._next[path] = line
         elif call in ("fsync", "fdatasync"):
             self.seen["synced"] += 1
             self._dirty.pop(path, None)
+            self._next.pop(path, None)
         elif call == "rename" and "/blobs/" in paths[1]:
             self.seen["renamed"] += 1
-            if paths[0] in self._dirty:
+            if paths[0] in self._dirty or paths[0] in self._next:
                 self.wrong.append(f"renamed before it was synced: {line}")
-            self._dirty[os.path.dirname(paths[1])] = line
+            self._next[os.path.dirname(paths[1])] = line
         elif call == "mkdir" and os.path.dirname(path).endswith("/blobs"):
-            self._dirty[os.path.dirname(path)] = line
+            self._next[os.path.dirname(path)] = line
 
     def _must_be_clean(self, what: str, line: str) -> None:
         self.seen[what] += 1
