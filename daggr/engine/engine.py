@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -179,18 +179,25 @@ class Engine:
         nodes = frozenset(program.drawing.nodes) if node is None else program.drawing.ancestors(node)
         force = frozenset({node}) if node is not None and mode == "to_here" else frozenset()
         plan = Plan(program, nodes, Given(state.inputs), force)
-        with self._by_lookup(sheet) as find:
+        held = self._hold()
+        with held, self._by_lookup(sheet) as find:
             plan.resolve(find)
+            held = held.pop_all()  # what the plan found stays until the job ends
 
         def keep(txn: Txn, step: Step, run: Run) -> None:
             view.adopt(txn, sheet, step.node, run, step.parents)
 
         job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(sheet), sheet, keep)
         announce(job, self._tell)
-        return job.id, self._thread.submit(self._carry_out(job))
+        return job.id, self._thread.submit(self._carry_out(job, held))
 
-    async def _carry_out(self, job: Job) -> DaggrError | None:
-        with self.store.hold():  # what the plan found stays until the job ends
+    def _hold(self) -> ExitStack:
+        held = ExitStack()
+        held.enter_context(self.store.hold())
+        return held
+
+    async def _carry_out(self, job: Job, held: ExitStack) -> DaggrError | None:
+        with held:
             return await carry_out(job, self._executor, self._tell)
 
     def call(
@@ -213,20 +220,24 @@ class Engine:
         if cache not in ("use", "refresh", "only"):
             raise ConfigError(f"cache={cache!r} is none of 'use', 'refresh', 'only'.")
         plan = Plan(program, nodes, Given({**program.defaults, **inputs}), nodes if cache == "refresh" else frozenset())
-        with self._by_action() as find:
+        held = self._hold()
+        with held, self._by_action() as find:
             known = len(plan.resolve(find))
+            if not plan.complete:
+                held = held.pop_all()  # until the job ends
         if plan.complete:
             answer: Future[Answer] = Future()
             answer.set_result(_answer(plan, known))
             return answer
         if cache == "only":
+            held.close()
             missing = next(step.node for step in plan.steps.values() if step.run is None)
             raise NotCachedError(f"There is no cached result of {missing!r} for these inputs.")
         job = Job(uuid.uuid4().hex, program, plan, owner, self._by_action)
-        return self._thread.submit(self._complete(job, known))
+        return self._thread.submit(self._complete(job, known, held))
 
-    async def _complete(self, job: Job, known: int) -> Answer:
-        failure = await self._carry_out(job)
+    async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
+        failure = await self._carry_out(job, held)
         if failure is not None:
             raise failure
         blocked = next((step for step in job.plan.steps.values() if step.run is None), None)
