@@ -35,7 +35,7 @@ class FileValue(Message, tag="file", tag_field="kind"):
 
 
 class OpaqueValue(Message, tag="opaque", tag_field="kind"):
-    """A value without a codec: it lives in the server's memory and only its description travels."""
+    """A value that has no JSON form, or is too large, damaged or gone: only its description travels."""
 
     text: str
 

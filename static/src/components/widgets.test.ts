@@ -32,7 +32,7 @@ describe("a widget", () => {
     expect(container.textContent).toContain("odd");
   });
 
-  it.each(BLOCKS)("%s describes a value that lives in the server's memory", (type) => {
+  it.each(BLOCKS)("%s describes a value that it cannot show", (type) => {
     const { container } = show(type, { kind: "opaque", text: "<Model 7B>" });
     expect(container.textContent).toContain("<Model 7B>");
   });

@@ -16,7 +16,7 @@ export interface FileValue {
   size: number;
 }
 
-/** A value without a codec: it lives in the server's memory and only its description travels. */
+/** A value that has no JSON form, or is too large, damaged or gone: only its description travels. */
 export interface OpaqueValue {
   kind: "opaque";
   text: string;
