@@ -42,9 +42,9 @@ class Feed:
 
     def look(self) -> SheetView:
         """The sheet as it is in the store and the engine now."""
+        live = self._engine.live.of(self._sheet)  # first: what ends after this look is in the state, or told later
         state = self._sheets.state(self._sheet)
         with self._engine.store.read() as txn:
-            live = self._engine.live.of(self._sheet)
             return sheet_view(self._program, state, live, lambda digest: self._values.show(txn, digest))
 
     def refresh(self, by: str = "") -> Accepted:
