@@ -33,8 +33,8 @@ log = logging.getLogger("daggr.store")
 PATIENCE = 5.0
 """Seconds that reopening waits for readers to end."""
 
-FORK_PATIENCE = 1.0
-"""Seconds that a fork waits for them."""
+SHORT_PATIENCE = 1.0
+"""Seconds that a fork, or the end, waits for them."""
 
 T = TypeVar("T")
 
@@ -249,23 +249,21 @@ class Index:
     def _which_file(self) -> int:
         return os.stat(self.folder / "data.mdb").st_ino
 
-    def _let_go(self, patience: float) -> bool:
-        """Close the environment when nobody reads any more; the next use opens it again. Whether all had ended."""
+    def _let_go(self, patience: float, *, anyway: bool = True) -> None:
+        """Close the environment when nobody reads any more, or `anyway` when patience ends; the next use opens it."""
         opened, self._open = self._open, None
         end = time.monotonic() + patience
         while self._reading and time.monotonic() < end:
             time.sleep(0.001)
-        if self._reading and patience == FORK_PATIENCE:
+        if self._reading and not anyway:
             self._open = opened
-            return False
-        if opened is not None:
+        elif opened is not None:
             opened[0].close()
-        return True
 
     def before_fork(self) -> None:
         """Let no write begin, and close the environment: LMDB must not be used across a fork."""
         self._lock.acquire()
-        self._let_go(FORK_PATIENCE)
+        self._let_go(SHORT_PATIENCE, anyway=False)
 
     def after_fork_in_parent(self) -> None:
         """Go on. The next use opens the environment."""
@@ -288,12 +286,7 @@ class Index:
         self._writer.close()
         with self._lock:
             self._closed = self._closed or "The store is closed."
-            end = time.monotonic() + FORK_PATIENCE
-            while self._reading and time.monotonic() < end:
-                time.sleep(0.001)
-            if self._open is not None:
-                self._open[0].close()
-                self._open = None
+            self._let_go(SHORT_PATIENCE)
 
 
 class Reading(Txn):

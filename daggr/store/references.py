@@ -41,13 +41,13 @@ def to_runs(txn: Txn, ids: Iterable[bytes]) -> None:
 
 def is_collecting(txn: Txn) -> bool:
     """Whether a collection is under way."""
-    return txn.get(META, _COLLECTING) is not None
+    return collector(txn) is not None
 
 
 def collector(txn: Txn) -> str | None:
     """The token of the store in which gc is at work."""
-    note = txn.get(META, _COLLECTING)
-    return None if note is None else note.value.decode()
+    known = txn.get(META, _COLLECTING)
+    return None if known is None else known.value.decode()
 
 
 def was_interrupted(txn: Txn) -> bool:

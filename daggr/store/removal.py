@@ -16,7 +16,6 @@ TOGETHER = 1024
 """Things removed in one transaction: writers wait that long."""
 
 ARTIFACT, BLOB = b"a", b"b"
-_FOREVER = 1 << 62
 
 
 def condemned_key(txn: Txn, kind: bytes, name: bytes) -> bytes:

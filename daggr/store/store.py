@@ -71,13 +71,13 @@ class Store:
             undo.callback(close_index, self.root / "meta")
             self.attendance = self._attend()
             undo.callback(self.attendance.leave)
-            suspects = self.index.write(lambda txn: _mind_the_boot(txn, durability))
+            suspects, once_relaxed = self.index.write(lambda txn: _mind_the_boot(txn, durability))
             self.blobs = Blobs(
                 self.root,
                 self.attendance.path,
                 durable=durability == "full",
                 suspects=suspects,
-                once_relaxed=self._was_relaxed(),
+                once_relaxed=once_relaxed,
                 report=self._set_aside,
             )
             self.files = Files(self.root, self.blobs)
@@ -97,10 +97,6 @@ class Store:
         else:
             reserve.make(self.root)
         return attendance
-
-    def _was_relaxed(self) -> bool:
-        with self.read() as txn:
-            return txn.get(META, RELAXED) is not None
 
     # ------------------------------------------------------------ transactions
 
@@ -232,8 +228,8 @@ def _remove_temporary(folder: str, pid: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _mind_the_boot(txn: Txn, durability: Durability) -> int | None:
-    """The first transaction whose blobs may be damaged since the machine went down; None if there is none.
+def _mind_the_boot(txn: Txn, durability: Durability) -> tuple[int | None, bool]:
+    """The first transaction whose blobs may be damaged since the machine went down, if any; whether it was relaxed.
 
     A relaxed store notes from when on it was written so, and in which start of the machine: where another start begins,
     blobs from before are read before they are trusted. The note is: the first transaction, the first one of the last
@@ -244,9 +240,9 @@ def _mind_the_boot(txn: Txn, durability: Durability) -> int | None:
     if known is None:
         if durability == "relaxed":
             txn.put(META, RELAXED, Note(txn.id.to_bytes(8, "big") * 2 + boot))
-        return None
+        return None, durability == "relaxed"
     since, start = (int.from_bytes(known.value[at : at + 8], "big") for at in (0, 8))
     is_other = not boot or known.value[16:] != boot
     if durability == "relaxed" and is_other:
         txn.put(META, RELAXED, Note(known.value[:8] + txn.id.to_bytes(8, "big") + boot))
-    return since if is_other or since < start else None
+    return since if is_other or since < start else None, True

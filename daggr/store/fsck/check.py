@@ -140,17 +140,17 @@ def _check_blobs(store: Store, depth: Depth, report: Report, progress: Progress)
     for done, (name, blob) in enumerate(blobs, 1):
         path = store.blobs.path(name)
         if not has_size(path, blob.size):
-            if _is_still(store, name, blob):
+            if _is_still(store, name):
                 report.add("lost blob", "blob", name)
-        elif depth != "quick" and not _is_whole(path, name, blob, depth) and _is_still(store, name, blob):
+        elif depth != "quick" and not _is_whole(path, name, blob, depth) and _is_still(store, name):
             report.add("damaged blob", "blob", name)
         if done % 100 == 0 or done == len(blobs):
             progress("blobs", done, len(blobs))
     report.looked_at["files"] = len(blobs)
 
 
-def _is_still(store: Store, name: bytes, blob: Blob) -> bool:
-    """Whether a row is as it was: gc may be at work."""
+def _is_still(store: Store, name: bytes) -> bool:
+    """Whether a blob still counts as there: gc may be at work."""
     with store.read() as txn:
         now = txn.get_quietly(BLOBS, name)
     return now is not None and not now.condemned

@@ -11,7 +11,7 @@ from daggr.store import sheets
 from daggr.store.gc.policy import KEPT_SNAPSHOTS, Policy
 from daggr.store.records import HistoryEntry, Sheet, Snapshot
 from daggr.store.runs import inverted
-from daggr.store.tables import BARRIER, BY_NODE, HISTORY, PINS, RUNS, SHEETS, SNAPSHOTS, Txn
+from daggr.store.tables import BARRIER, BY_NODE, HISTORY, PINS, RUNS, SHEETS, Txn
 
 PINNED, SHOWN, UNDO, LAST, YOUNG = "pinned", "shown on a sheet", "kept for undo", "among the last of a node", "new"
 
@@ -50,16 +50,17 @@ def find_roots(txn: Txn, policy: Policy, now: float) -> Roots:
     for pinned, _ in txn.scan(PINS):
         roots.runs.setdefault(pinned, PINNED)
     for _, sheet in txn.scan(SHEETS):
-        if txn.get(SNAPSHOTS, sheet.snapshot) is None:
-            raise StoreError(f"The state of the sheet {sheet.name!r} is gone.", "Run `daggr fsck --repair` first.")
         _keep_sheet(txn, sheet, roots)
     _keep_last(txn, 1 if policy.keep_last is None else policy.keep_last, roots)
     return roots
 
 
 def _keep_sheet(txn: Txn, sheet: Sheet, roots: Roots) -> None:
-    _keep_state(sheets.snapshot(txn, sheet), SHOWN, roots)
-    for state in sheets.past(txn, sheet, KEPT_SNAPSHOTS):
+    states = sheets.past(txn, sheet, KEPT_SNAPSHOTS)
+    if not states:
+        raise StoreError(f"The state of the sheet {sheet.name!r} is gone.", "Run `daggr fsck --repair` first.")
+    _keep_state(states[0], SHOWN, roots)
+    for state in states[1:]:
         _keep_state(state, UNDO, roots)
     for name in sheet.undone:
         for state in sheets.chain(txn, name, KEPT_SNAPSHOTS):
