@@ -180,14 +180,14 @@ class Engine:
         force = frozenset({node}) if node is not None and mode == "to_here" else frozenset()
         plan = Plan(program, nodes, Given(state.inputs), force)
         held = self._hold()
-        with held, self._by_lookup(sheet) as find:
+        with held, self._by_lookup(program, sheet) as find:
             plan.resolve(find)
             held = held.pop_all()  # what the plan found stays until the job ends
 
         def keep(txn: Txn, step: Step, run: Run) -> None:
             view.adopt(txn, sheet, step.node, run, step.parents)
 
-        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(sheet), sheet, keep)
+        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(program, sheet), sheet, keep)
         announce(job, self._tell)
         return job.id, self._thread.submit(self._carry_out(job, held))
 
@@ -221,7 +221,7 @@ class Engine:
             raise ConfigError(f"cache={cache!r} is none of 'use', 'refresh', 'only'.")
         plan = Plan(program, nodes, Given({**program.defaults, **inputs}), nodes if cache == "refresh" else frozenset())
         held = self._hold()
-        with held, self._by_action() as find:
+        with held, self._by_action(program) as find:
             known = len(plan.resolve(find))
             if not plan.complete:
                 held = held.pop_all()  # until the job ends
@@ -233,7 +233,7 @@ class Engine:
             held.close()
             missing = next(step.node for step in plan.steps.values() if step.run is None)
             raise NotCachedError(f"There is no cached result of {missing!r} for these inputs.")
-        job = Job(uuid.uuid4().hex, program, plan, owner, self._by_action)
+        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_action(program))
         return self._thread.submit(self._complete(job, known, held))
 
     async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
@@ -246,14 +246,14 @@ class Engine:
         return _answer(job.plan, known)
 
     @contextmanager
-    def _by_action(self) -> Iterator[Find]:
+    def _by_action(self, program: Program) -> Iterator[Find]:
         with self.store.read() as txn:
-            yield Lookup(txn, self.store).by_action
+            yield Lookup(txn, self.store, program).by_action
 
     @contextmanager
-    def _by_lookup(self, sheet: bytes) -> Iterator[Find]:
+    def _by_lookup(self, program: Program, sheet: bytes) -> Iterator[Find]:
         with self.store.read() as txn:
-            yield Lookup(txn, self.store, sheet).by_lookup
+            yield Lookup(txn, self.store, program, sheet).by_lookup
 
     def _tell(self, event: StepEvent) -> None:
         for observer in list(self._observers):

@@ -3,35 +3,62 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from functools import cached_property
 
 from daggr.engine.keys import Identity, same_action, same_lookup
-from daggr.store import runs, sheets
+from daggr.engine.program import Program
+from daggr.store import pins, runs, sheets
 from daggr.store.records import Head, Run
 from daggr.store.store import Store
 from daggr.store.tables import Txn
 
 
 class Lookup:
-    """Look-ups in one read transaction. A run counts only if all its outputs can still be loaded."""
+    """Look-ups in one read transaction. A run counts only if all its outputs can still be loaded.
 
-    def __init__(self, txn: Txn, store: Store, sheet: bytes = b"") -> None:
+    Nothing is found for a node whose `cache` is False, and nothing older than its timedelta.
+    """
+
+    def __init__(self, txn: Txn, store: Store, program: Program, sheet: bytes = b"") -> None:
         self._txn = txn
         self._store = store
+        self._program = program
         self._sheet = sheet
+        self._now = time.time()
 
     def by_action(self, node: str, identity: Identity, drawn: bool) -> Run | None:
         """The newest run of exactly these inputs; none while a sampled value is not drawn."""
-        if not drawn:
+        if not drawn or self._limit(node) is False:
             return None
         found = runs.by_key(self._txn, identity.action)
-        return self._used(next((run for run in found if same_action(run, identity) and self.usable(run)), None))
+        return self._first(node, (run for run in found if same_action(run, identity)))
 
     def by_lookup(self, node: str, identity: Identity, drawn: bool) -> Run | None:
-        """The sheet's own newest result for these inputs, else the newest of all, whatever was sampled."""
-        found = itertools.chain(self._own(node), runs.by_lookup(self._txn, identity.lookup))
-        return self._used(next((run for run in found if same_lookup(run, identity) and self.usable(run)), None))
+        """The sheet's own newest result for these inputs, else a pinned one, else the newest, whatever was sampled."""
+        if self._limit(node) is False:
+            return None
+        found = itertools.chain(self._own(node), self._pinned_first(runs.by_lookup(self._txn, identity.lookup)))
+        return self._first(node, (run for run in found if same_lookup(run, identity)))
+
+    def _first(self, node: str, found: Iterator[Run]) -> Run | None:
+        """The first one that may be used. gc keeps it longer, since somebody asked for it."""
+        limit = self._limit(node)
+        since = self._now - limit.total_seconds() if isinstance(limit, timedelta) else 0.0
+        run = next((run for run in found if run.started >= since and self.usable(run)), None)
+        if run is not None:
+            self._store.uses.note(run.id)
+        return run
+
+    def _limit(self, node: str) -> bool | timedelta:
+        return self._program.definitions[node].spec.cache
+
+    def _pinned_first(self, found: Iterable[Run]) -> Iterable[Run]:
+        if not self._has_pins:
+            return found
+        return sorted(found, key=lambda run: pins.get(self._txn, run.id) is None)  # stable: else the newest first
 
     def _own(self, node: str) -> Iterator[Run]:
         """The runs of the sheet's history of a node: what it shows now first, then the newest first."""
@@ -43,11 +70,9 @@ class Lookup:
             if (found := runs.get(self._txn, run)) is not None:
                 yield found
 
-    def _used(self, run: Run | None) -> Run | None:
-        """Somebody asked for it: gc keeps it longer."""
-        if run is not None:
-            self._store.uses.note(run.id)
-        return run
+    @cached_property
+    def _has_pins(self) -> bool:
+        return pins.any_pins(self._txn)
 
     @cached_property
     def _heads(self) -> Mapping[str, Head]:

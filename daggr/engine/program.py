@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from daggr.digest import Digest, UnencodableError, digest
@@ -81,7 +81,7 @@ def _define(spec: NodeSpec, epoch: str) -> Definition:
     reasons += [f"not cached: input {p} holds a {type(c.value).__name__}" for p, c in constants.items() if c.volatile]
     if uncached := next((reason for reason in reasons if reason), ""):
         salted = digest("daggr/unvouched", own.digest, epoch.encode())
-        own = Fingerprint(salted, own.leaves, uncached, own.sources)
+        own = replace(own, digest=salted, uncached=uncached)
     return Definition(spec, own, constants, {port: sampler.digest for port, sampler in samplers.items()})
 
 

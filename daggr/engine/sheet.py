@@ -84,7 +84,7 @@ class Sheets:
                 if run is not None:
                     entries = sheets.history(txn, sheet, name)
                     results[name] = NodeResult(run, sheets.position(entries, run), len(entries))
-            lookup = Lookup(txn, self._store)
+            lookup = Lookup(txn, self._store, self._program)
             heads = {name: result.run for name, result in results.items() if lookup.usable(result.run)}
             judged = freshness(self._program, inputs, heads)
             gone = {name: NodeFreshness(False, "its value is no longer kept") for name in results if name not in heads}
@@ -181,7 +181,7 @@ class Sheets:
         self, txn: Txn, sheet: bytes, inputs: Mapping[str, bytes], heads: Mapping[str, Head]
     ) -> dict[str, Head]:
         found = {name: runs.get(txn, head.run) for name, head in heads.items()}
-        lookup = Lookup(txn, self._store, sheet)
+        lookup = Lookup(txn, self._store, self._program, sheet)
         shown = {name: run for name, run in found.items() if run is not None and lookup.usable(run)}
         settled = settle(self._program, self._inputs(inputs), shown, lookup.by_lookup)
         result = dict(heads)

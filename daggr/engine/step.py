@@ -133,7 +133,7 @@ class Executor:
         run = attempt.run("done", taken, notes=returned.notes)
 
         def record(txn: Txn) -> Run:
-            runs.put(txn, run, attempt.definition.fingerprint.leaves)
+            attempt.put(txn, run)
             attempt.order.keep(txn, run)
             return run
 
@@ -141,8 +141,7 @@ class Executor:
 
     def _record_failure(self, attempt: _Attempt, reason: str) -> Future[None]:
         run = attempt.run("failed", Taken((), (), ""), error=reason)
-        leaves = attempt.definition.fingerprint.leaves
-        return self._store.submit(lambda txn: runs.put(txn, run, leaves), attempt.staged)
+        return self._store.submit(lambda txn: attempt.put(txn, run), attempt.staged)
 
 
 class _Attempt:
@@ -189,6 +188,8 @@ class _Attempt:
         spec, fingerprint = self.definition.spec, self.definition.fingerprint
         identity = identity_of(fingerprint.digest, self.bindings)
         uncached = fingerprint.uncached or taken.uncached
+        if spec.cache is False:
+            uncached = uncached or "not cached: cache=False"
         if changed := fingerprint.changed_source():  # it ran with something else than its fingerprint says
             uncached = f"not cached: the module {changed} was changed after the script was loaded; load it again"
             identity = identity_of(digest("daggr/changed", fingerprint.digest, self.id), self.bindings)
@@ -211,7 +212,13 @@ class _Attempt:
             log="".join(self._log),
             uncached=uncached,
             notes=notes,
+            soft=dict(fingerprint.soft),
         )
+
+    def put(self, txn: Txn, run: Run) -> None:
+        """Record a run, and what its definition is."""
+        fingerprint = self.definition.fingerprint
+        runs.put(txn, run, fingerprint.leaves, fingerprint.sources)
 
 
 def _sample(attempt: _Attempt, source: SampledSource) -> Any:

@@ -32,6 +32,11 @@ def delete(txn: Txn, run: bytes) -> bool:
     return txn.delete(PINS, run)
 
 
+def any_pins(txn: Txn) -> bool:
+    """Whether anything is pinned."""
+    return txn.count(PINS) > 0
+
+
 def all_pins(txn: Txn) -> list[tuple[bytes, Pin]]:
     """Every pinned run, oldest run first."""
     return list(txn.scan(PINS))

@@ -91,6 +91,8 @@ class Run(Record):
     uncached: str = ""
     """Why the run is not found again by key, in words; empty when it is."""
     notes: tuple[str, ...] = ()
+    soft: dict[str, str] = {}
+    """What was the case when it ran without being part of its keys, such as versions of libraries."""
 
     def output(self, port: str) -> bytes | None:
         """The digest of an output port's value."""
@@ -102,9 +104,10 @@ class Run(Record):
 
 
 class Definition(Record):
-    """The leaf map that a fingerprint is the hash of."""
+    """The leaf map that a fingerprint is the hash of, and the source text of those leaves that are code."""
 
     leaves: dict[str, bytes]
+    sources: dict[str, str] = {}
 
 
 class Head(Record):

@@ -19,11 +19,14 @@ def get(txn: Txn, run: bytes) -> Run | None:
     return txn.get(RUNS, run)
 
 
-def put(txn: Txn, run: Run, leaves: Mapping[str, bytes]) -> None:
-    """Record a run, with the leaf map of its fingerprint. Failed and uncached runs are not found by key."""
+def put(txn: Txn, run: Run, leaves: Mapping[str, bytes], sources: Mapping[str, str] | None = None) -> None:
+    """Record a run, with the leaf map of its fingerprint and the source texts of its leaves, by leaf.
+
+    Failed and uncached runs are not found by key.
+    """
     txn.put(RUNS, run.id, run)
     if txn.get(DEFINITIONS, run.fingerprint) is None:
-        txn.put(DEFINITIONS, run.fingerprint, Definition(dict(leaves)))
+        txn.put(DEFINITIONS, run.fingerprint, Definition(dict(leaves), dict(sources or {})))
     for table, key in index_keys(run):
         txn.mark(table, key)
     references.to_artifacts(txn, [*(given.digest for given in run.inputs), *(out.digest for out in run.outputs)])

@@ -13,8 +13,12 @@ class LeafMap:
 
     leaves: dict[str, Digest] = field(default_factory=dict)
     uncached: str = ""
-    sources: dict[str, Digest] = field(default_factory=dict)
+    modules: dict[str, Digest] = field(default_factory=dict)
     """Modules that code may yet import when it runs, and the digests of all their sources."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """The source text of leaves that are code, by leaf."""
+    soft: dict[str, str] = field(default_factory=dict)
+    """What is shown but no part of the fingerprint, such as versions of libraries."""
 
     def add(self, name: str, *parts: bytes) -> None:
         """Add a leaf. Of leaves with one name, each counts."""

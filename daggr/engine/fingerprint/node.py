@@ -23,18 +23,21 @@ _SHAPING = ("format", "image_mode", "precision", "type", "multiselect", "file_co
 class Fingerprint:
     """A definition's identity, the leaf map it is the hash of, and why results are not cached, if they are not.
 
-    `sources` are the modules that its code may import when it runs, with the digests that are in the leaf map.
+    `modules` are those that its code may import when it runs, with the digests that are in the leaf map; `sources` the
+    texts of leaves that are code; `soft` what is shown and not part of it, such as versions of libraries.
     """
 
     digest: Digest
     leaves: Mapping[str, Digest]
     uncached: str
-    sources: Mapping[str, Digest]
+    modules: Mapping[str, Digest]
+    sources: Mapping[str, str]
+    soft: Mapping[str, str]
 
     def changed_source(self) -> str:
         """A module that is not on disk any more as it was when the script was loaded; empty if all are."""
         return next(
-            (module for module, known in self.sources.items() if sources_digest(own_sources(module)) != known), ""
+            (module for module, known in self.modules.items() if sources_digest(own_sources(module)) != known), ""
         )
 
 
@@ -55,14 +58,20 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
             add_python(leaves, hook, function)
     for index, (port, component) in enumerate(spec.outputs.items()):
         leaves.add(f"output {port}", encode((index, port, _shape(component))))
-    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached, leaves.sources)
+    return _sealed(leaves)
 
 
 def provider_fingerprint(provider: object) -> Fingerprint:
     """The fingerprint of a callable that is sampled for an input."""
     leaves = LeafMap()
     add_python(leaves, "provider", provider)
-    return Fingerprint(leaves.fingerprint(), leaves.leaves, leaves.uncached, leaves.sources)
+    return _sealed(leaves)
+
+
+def _sealed(leaves: LeafMap) -> Fingerprint:
+    return Fingerprint(
+        leaves.fingerprint(), leaves.leaves, leaves.uncached, leaves.modules, leaves.sources, leaves.soft
+    )
 
 
 def _shape(component: Component | None) -> tuple[object, ...] | None:

@@ -226,7 +226,7 @@ class _Walk:
         for own, source in sources:
             self.leaves.add(f"{name} source of {own}", source)
         if sources:
-            self.leaves.sources[module] = sources_digest(sources)
+            self.leaves.modules[module] = sources_digest(sources)
         return bool(sources)
 
     # ------------------------------------------------------------ instances

@@ -10,6 +10,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, ClassVar, Literal, NoReturn
 
 from daggr import runtime
@@ -35,6 +36,7 @@ class NodeSpec:
         where: The line of the script that made the node, such as `app.py:14`.
         serial: Counts up with every node made; orders nodes of equal default names.
         default_name: True while the name is the one daggr chose.
+        cache: False when results are never looked up, or the age from which on they are not.
     """
 
     kind: ClassVar[Kind]
@@ -47,6 +49,7 @@ class NodeSpec:
     where: str | None = None
     serial: int = field(default_factory=lambda: next(_serial))
     default_name: bool = False
+    cache: bool | timedelta = True
 
     @property
     def subtitle(self) -> str:
@@ -164,6 +167,20 @@ def read_outputs(outputs: Mapping[str, Any] | None, where: str | None) -> dict[s
             )
         read[name] = None if value is None else read_component(value)
     return read
+
+
+def read_cache(given: Any, where: str | None) -> bool | timedelta:
+    """What `cache=` says.
+
+    Raises:
+        GraphError: it is neither True, False nor an age greater than zero.
+    """
+    if isinstance(given, bool) or (isinstance(given, timedelta) and given > timedelta(0)):
+        return given
+    raise GraphError(
+        f"cache={given!r}: give True, False (always run), or a timedelta greater than zero (run again when older).",
+        where=where,
+    )
 
 
 def warn_file_types(spec: NodeSpec) -> None:

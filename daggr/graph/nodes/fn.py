@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from daggr.errors import GraphError, UnknownInputError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_outputs, read_source, warn_file_types
+from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_cache, read_outputs, read_source, warn_file_types
 from daggr.graph.place import caller
 from daggr.graph.port import Source, UnboundSource
 from daggr.graph.validate import name_set, unknown_names
@@ -24,6 +25,8 @@ class FnSpec(NodeSpec):
     concurrent: bool = False
     concurrency_group: str | None = None
     max_concurrent: int = 1
+    version: str | int | None = None
+    depends: tuple[Any, ...] = ()
 
     @property
     def group(self) -> tuple[str | None, int]:
@@ -52,6 +55,9 @@ class FnNode(Node):
         concurrent: Allow it to run while other functions of the same user run.
         concurrency_group: Nodes of one group share one limit, for all users together. Implies concurrency.
         max_concurrent: The limit of the group.
+        cache: False to run anew whenever its result is needed; a timedelta to run anew when the result is older.
+        version: Stands for the function's code: results are reused as long as it stays the same, whatever is edited.
+        depends: Functions, classes, modules or values that count as part of its code, for what daggr cannot see.
 
     Raises:
         UnknownInputError: an input that the function does not take, with the closest name that it does.
@@ -69,12 +75,20 @@ class FnNode(Node):
         concurrent: bool = False,
         concurrency_group: str | None = None,
         max_concurrent: int = 1,
+        *,
+        cache: bool | timedelta = True,
+        version: str | int | None = None,
+        depends: Sequence[Any] = (),
     ) -> None:
         where = caller()
         if not callable(fn):
             raise GraphError(f"FnNode needs a function; given: {fn!r}.", where=where)
         if type(max_concurrent) is not int or max_concurrent < 1:
             raise GraphError(f"max_concurrent is a whole number from 1 on; given: {max_concurrent!r}.", where=where)
+        if version is not None and type(version) not in (str, int):
+            raise GraphError(f"version is a text or a whole number; given: {version!r}.", where=where)
+        if isinstance(depends, (str, bytes)) or not isinstance(depends, Sequence):
+            raise GraphError(f"depends is a list, such as depends=[helper]; given: {depends!r}.", where=where)
         self._spec = FnSpec(
             name=name or function_name(fn),
             inputs=_read_inputs(fn, inputs or {}, where),
@@ -87,6 +101,9 @@ class FnNode(Node):
             concurrent=concurrent or concurrency_group is not None,
             concurrency_group=concurrency_group,
             max_concurrent=max_concurrent,
+            cache=read_cache(cache, where),
+            version=version,
+            depends=tuple(depends),
         )
         warn_file_types(self._spec)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from daggr.errors import GraphError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_outputs, read_source, warn_file_types
+from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_cache, read_outputs, read_source, warn_file_types
 from daggr.graph.place import caller
 
 
@@ -21,6 +22,7 @@ class GradioSpec(NodeSpec):
     source: str = ""
     api_name: str | int = "/predict"
     validate: bool = True
+    identity: str = ""
 
     @property
     def is_space(self) -> bool:
@@ -51,6 +53,8 @@ class GradioNode(Node):
         run_locally: Run the Space on this machine. Not built yet: True is an error.
         preprocess: Called with the dict of inputs; returns the dict that is sent.
         postprocess: Called with each return value as an argument; returns what the ports get.
+        cache: False to call anew whenever its result is needed; a timedelta to call anew when the result is older.
+        identity: What the app is, in place of its address: results are reused when only the address changes.
 
     Raises:
         GraphError: the source is neither a Space's id nor a URL.
@@ -67,6 +71,9 @@ class GradioNode(Node):
         run_locally: bool = False,
         preprocess: Callable[[dict[str, Any]], Any] | None = None,
         postprocess: Callable[..., Any] | None = None,
+        *,
+        cache: bool | timedelta = True,
+        identity: str | None = None,
     ) -> None:
         where = caller()
         source = _read_app(space_or_url, where)
@@ -87,6 +94,8 @@ class GradioNode(Node):
             source=source,
             api_name=_read_endpoint(api_name),
             validate=validate,
+            cache=read_cache(cache, where),
+            identity=identity or "",
         )
         warn_file_types(self._spec)
 

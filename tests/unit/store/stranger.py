@@ -30,7 +30,7 @@ import xxhash
 
 Artifact = namedtuple("Artifact", "codec size inline blob name put condemned", defaults=("", 0.0, 0))
 RUN = "id graph node kind owner scope fingerprint key lookup inputs outputs status started seconds"
-Run = namedtuple("Run", f"{RUN} error log uncached notes", defaults=("", "", "", ()))
+Run = namedtuple("Run", f"{RUN} error log uncached notes soft", defaults=("", "", "", (), {}))
 Binding = namedtuple("Binding", "port digest source run source_port provider", defaults=(b"", "", b""))
 Output = namedtuple("Output", "port digest")
 Sheet = namedtuple("Sheet", "id name owner graph created updated version snapshot undone own", defaults=((), False))
@@ -39,7 +39,7 @@ Head = namedtuple("Head", "run parents")
 RECORDS: dict[str, Any] = {
     "artifact": Artifact, "run": Run, "sheet": Sheet, "snapshot": Snapshot,
     "meta": namedtuple("Note", "value"), "blob": namedtuple("Blob", "size xxh3 condemned ref_txn"),
-    "definition": namedtuple("Definition", "leaves"), "history": namedtuple("Entry", "run key outputs parents"),
+    "definition": namedtuple("Definition", "leaves sources", defaults=({},)), "history": namedtuple("Entry", "run key outputs parents"),
     "pin": namedtuple("Pin", "label at"), "lease": namedtuple("Lease", "pid host started floor"),
     "filestat": namedtuple("FileStat", "size mtime_ns ctime_ns sha256 xxh3"),
 }  # fmt: skip
