@@ -63,11 +63,9 @@ class UnencodableError(DaggrError, TypeError):
 
 def digest(domain: str, *parts: bytes) -> Digest:
     """sha256 over a domain name and parts, each length-prefixed."""
-    hasher = hashlib.sha256()
-    for part in (domain.encode(), *parts):
-        hasher.update(len(part).to_bytes(8, "big"))
-        hasher.update(part)
-    return Digest(hasher.digest())
+    written = [domain.encode(), *parts]
+    prefixed = [piece for part in written for piece in (len(part).to_bytes(8, "big"), part)]
+    return Digest(hashlib.sha256(b"".join(prefixed)).digest())
 
 
 def key(document: bytes) -> Key:

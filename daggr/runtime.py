@@ -7,6 +7,7 @@ imported at first use; the command line installs one that only captures the grap
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -24,6 +25,9 @@ class Runtime(Protocol):
     def test(self, node: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run one node alone, uncached; its outputs by port."""
 
+
+STARTED = time.time()
+"""When this process began, as nearly as the package knows: a script imports it in its first lines."""
 
 _default = ""
 _installed: list[Runtime] = []

@@ -71,15 +71,15 @@ def loaded_globals(code: types.CodeType) -> list[tuple[str, ...]]:
     return sorted(found - {()})
 
 
-def imported_names(code: types.CodeType, package: str) -> list[str]:
-    """The modules that the code imports when it runs; also names it takes out of them, which may be modules."""
-    found: set[str] = set()
+def imports_of(code: types.CodeType) -> list[tuple[str, int, tuple[str, ...]]]:
+    """What the code imports when it runs: a module's name, the dots before it, and the names taken out of it."""
+    found: set[tuple[str, int, tuple[str, ...]]] = set()
     for part in nested(code):
         constants: list[Any] = []
         for instruction in dis.get_instructions(part):
             if instruction.opname == "IMPORT_NAME":
                 level, names = constants[-2:] if len(constants) > 1 else (0, ())
-                found.update(absolute_names(str(instruction.argval), level, names or (), package))
+                found.add((str(instruction.argval), level, tuple(names or ())))
             elif instruction.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
                 constants.append(instruction.argval)
     return sorted(found)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from daggr.digest import Digest, encode
 from daggr.engine.fingerprint.leaves import LeafMap
-from daggr.engine.fingerprint.python import add_python
+from daggr.engine.fingerprint.reading import read_python
 from daggr.engine.fingerprint.source import own_sources, sources_digest
+from daggr.engine.fingerprint.versioned import add_depends, add_version
 from daggr.errors import GraphError
 from daggr.graph.component import Component
 from daggr.graph.nodes.base import NodeSpec
@@ -47,15 +48,19 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
     leaves.add("kind", spec.kind.encode())
     match spec:
         case FnSpec():
-            add_python(leaves, "fn", spec.fn)
+            if spec.version is None:
+                read_python(leaves, "fn", spec.fn)
+            else:
+                add_version(leaves, "fn", spec.fn, spec.version)
+            add_depends(leaves, spec.depends)
         case GradioSpec():
-            leaves.add_value("app", spec.source)
+            leaves.add_value("app", spec.identity or spec.source)
             leaves.add_value("endpoint", spec.api_name)
         case _:
             raise GraphError(f"daggr cannot run nodes of the kind {spec.kind!r}.", where=spec.where)
     for hook in ("preprocess", "postprocess"):
         if (function := getattr(spec, hook)) is not None:
-            add_python(leaves, hook, function)
+            read_python(leaves, hook, function)
     for index, (port, component) in enumerate(spec.outputs.items()):
         leaves.add(f"output {port}", encode((index, port, _shape(component))))
     return _sealed(leaves)
@@ -64,7 +69,7 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
 def provider_fingerprint(provider: object) -> Fingerprint:
     """The fingerprint of a callable that is sampled for an input."""
     leaves = LeafMap()
-    add_python(leaves, "provider", provider)
+    read_python(leaves, "provider", provider)
     return _sealed(leaves)
 
 

@@ -10,19 +10,28 @@ import types
 from pathlib import Path
 from typing import Any
 
+from daggr.engine.fingerprint.look import attribute, is_class, is_function, is_module
+
+_MAKERS = frozenset({"types", "collections", "abc", "enum", "dataclasses"})
+"""Modules that make classes for others, such as `make_dataclass`: what is not found there is not theirs."""
+
 _DAGGR = str(Path(__file__).resolve().parents[2])
 
 
 def is_own(value: Any) -> bool:
     """Whether a function, class, module or instance's class is the user's own: not Python's, installed, or daggr's."""
-    if isinstance(value, types.FunctionType):
+    if is_function(value):
         return is_own_file(value.__code__.co_filename)
-    if isinstance(value, types.ModuleType):
+    if is_module(value):
         return _is_own_module(value)
-    name = getattr(value, "__module__", None)
+    name = None if is_class(value) else attribute(value, "__module__")
+    if not isinstance(name, str):
+        name = type.__getattribute__(value if is_class(value) else type(value), "__module__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if module is None:
+    if module is None or not is_module(module):
         return name not in (None, "builtins")
+    if is_class(value) and name in _MAKERS:
+        return getattr(module, value.__name__, None) is not value
     return _is_own_module(module)
 
 
@@ -37,7 +46,12 @@ def _is_own_module(module: types.ModuleType) -> bool:
 
 def is_standard(kind: type) -> bool:
     """Whether a class comes with Python."""
-    return kind.__module__.partition(".")[0] in sys.stdlib_module_names
+    return is_standard_module(kind.__module__)
+
+
+def is_standard_module(name: str) -> bool:
+    """Whether a module comes with Python."""
+    return name.partition(".")[0] in sys.stdlib_module_names or name == "builtins"
 
 
 @functools.lru_cache(maxsize=4096)

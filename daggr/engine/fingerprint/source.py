@@ -5,7 +5,6 @@ Read from disk without executing anything, so it is the same whether or not a mo
 
 from __future__ import annotations
 
-import ast
 import importlib.machinery
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,10 +13,12 @@ from pathlib import Path
 from daggr.digest import Digest, digest
 from daggr.engine.fingerprint.code import absolute_names
 from daggr.engine.fingerprint.ownership import is_own_file
+from daggr.engine.fingerprint.scope import imports
+from daggr.engine.fingerprint.text import source_text
 
 
 def own_sources(module: str) -> Iterator[tuple[str, bytes]]:
-    """The name and source of an own module, its packages, and every own module they import; each once."""
+    """The name and canonical form of an own module, its packages, and every own module they import; each once."""
     waiting, seen = [module], set()
     while waiting:
         name = waiting.pop()
@@ -28,10 +29,13 @@ def own_sources(module: str) -> Iterator[tuple[str, bytes]]:
         spec = _find(name)
         if spec is None or spec.origin is None or not is_own_file(spec.origin) or not spec.has_location:
             continue
-        source = Path(spec.origin).read_bytes()
-        yield name, source
+        source = source_text(spec.origin)
+        if source is None:
+            yield name, digest("daggr/file", Path(spec.origin).read_bytes())
+            continue
+        yield name, source.form
         package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
-        waiting.extend(_imports(source, package))
+        waiting.extend(one for given in imports(source.imported) for one in absolute_names(*given, package))
 
 
 def sources_digest(sources: Iterable[tuple[str, bytes]]) -> Digest:
@@ -52,15 +56,3 @@ def _find(name: str) -> importlib.machinery.ModuleSpec | None:
             return None
         path = list(spec.submodule_search_locations or ())
     return spec
-
-
-def _imports(source: bytes, package: str) -> Iterator[str]:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from absolute_names(node.module or "", node.level, tuple(alias.name for alias in node.names), package)

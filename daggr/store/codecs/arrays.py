@@ -59,7 +59,10 @@ def dtype_form(dtype: np.dtype[Any], of: object) -> Any:
         if title and type(title[0]) is not str:
             raise UnencodableError(of, f"whose field {name!r} has a title that is no text")
         fields.append((name, title[0] if title else None, offset, dtype_form(inner, of)))
-    return ("fields", fields, dtype.itemsize, dtype.isalignedstruct)
+    form = ("fields", fields, dtype.itemsize, dtype.isalignedstruct)
+    if dtype.type not in (np.void, np.record):
+        raise UnencodableError(of, f"whose fields lie within a {dtype.type.__name__}, which daggr does not keep")
+    return ("record", form) if dtype.type is np.record else form
 
 
 def dtype_of(form: Any) -> np.dtype[Any]:
@@ -74,6 +77,8 @@ def dtype_of(form: Any) -> np.dtype[Any]:
         dtype = np.dtype(form)
     elif form[0] == "array":
         dtype = np.dtype((dtype_of(form[1]), form[2]))
+    elif form[0] == "record":
+        dtype = np.dtype((np.record, dtype_of(form[1])))
     else:
         _, fields, size, aligned = form
         names, titles, offsets, forms = (list(column) for column in zip(*fields, strict=True)) if fields else ([],) * 4
@@ -89,11 +94,31 @@ def dtype_of(form: Any) -> np.dtype[Any]:
 
 
 def elements(array: np.ndarray[Any, Any]) -> memoryview:
-    """The elements in C order, as bytes: a view where the array already lies so."""
+    """The elements in C order, as bytes: a view where the array already lies so.
+
+    Raises:
+        UnencodableError: a text holds what is no character.
+    """
     if array.dtype.names is not None:
         array = _without_padding(array)
     flat = np.ascontiguousarray(array).reshape(-1)
+    if array.dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+        flat = _ones_and_zeros(flat)
+    if _holds_no_text(flat):
+        raise UnencodableError(array, "which holds numbers that are no characters")
     return flat.view(np.uint8).data if flat.nbytes else memoryview(b"")
+
+
+def _ones_and_zeros(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy of bools that others may have written: any byte but 0 is true, and told apart from 1 by nothing."""
+    return array.view(np.uint8).astype(bool)
+
+
+def _holds_no_text(array: np.ndarray[Any, Any]) -> bool:
+    dtype = array.dtype
+    if dtype.kind != "U" or not array.nbytes:
+        return False
+    return bool((array.view(f"{dtype.byteorder}u4") > sys.maxunicode).any())
 
 
 def _without_padding(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -105,7 +130,7 @@ def _without_padding(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _fill(target: np.ndarray[Any, Any], source: np.ndarray[Any, Any]) -> None:
     if target.dtype.names is None:
-        target[...] = source
+        target[...] = _ones_and_zeros(source) if source.dtype.kind == "b" else source
         return
     for name in target.dtype.names:
         _fill(target[name], source[name])
@@ -122,7 +147,7 @@ def array_from(shape: tuple[int, ...], dtype: np.dtype[Any], data: memoryview) -
     array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, data)
     if dtype.kind == "b" and (array.view(np.uint8) > 1).any():
         raise ValueError("a bool that is neither")
-    if dtype.kind == "U" and (np.frombuffer(data, f"{dtype.byteorder}u4") > sys.maxunicode).any():
+    if _holds_no_text(array.reshape(-1)):
         raise ValueError("a text with what is no character")
     return array if array.flags.writeable and array.size else array.copy()
 

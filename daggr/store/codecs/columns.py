@@ -190,7 +190,7 @@ class Reader:
 
     def _string(self, storage: str, na: bool) -> Any:
         values = from_canonical(self._buffers.popleft())
-        if not all(type(value) is str or value is None for value in values):
+        if not all(isinstance(value, str) or value is None for value in values):
             raise ValueError("a text that is none")
         try:
             dtype = pd.StringDtype(storage) if na else pd.StringDtype(storage, na_value=np.nan)

@@ -108,7 +108,10 @@ def _scalar_form(scalar: Any) -> tuple[Any, ...]:
     if isinstance(scalar, pd.Period):
         return ("Period", scalar.ordinal, period_name(pd.PeriodDtype(scalar.freq), scalar))
     if isinstance(scalar, pd.Timestamp):
-        return ("Timestamp", int(scalar.asm8.view("i8")), scalar.unit, zone_form(scalar.tzinfo, scalar))
+        zone = zone_form(scalar.tzinfo, scalar)
+        # without a zone the moment does not tell which of two equal hours it is
+        fold = (1,) if zone is None and scalar.fold else ()
+        return ("Timestamp", int(scalar.asm8.view("i8")), scalar.unit, zone, *fold)
     if isinstance(scalar, pd.Timedelta):
         return ("Timedelta", int(scalar.asm8.view("i8")), scalar.unit)
     return ("NaT" if scalar is pd.NaT else "NA",)
@@ -117,13 +120,16 @@ def _scalar_form(scalar: Any) -> tuple[Any, ...]:
 def _decode_scalar(content: Content) -> Any:
     (kind, *parts), buffers = unpack(content)
     scalar = _SCALARS[kind](*parts)
+    if kind == "Timestamp":  # another pandas may have made another zone of the name
+        parts[2] = zone_form(zone_of(parts[2]), scalar)
     if buffers or _scalar_form(scalar) != (kind, *parts):
         raise ValueError("not the form of a scalar")
     return scalar
 
 
-def _timestamp(count: int, unit: Any, zone: Any) -> Any:
+def _timestamp(count: int, unit: Any, zone: Any, fold: int = 0) -> Any:
     moment = pd.Timestamp(np.datetime64(count, unit))
+    moment = moment.replace(fold=1) if fold else moment
     return moment if zone is None else moment.tz_localize("UTC").tz_convert(zone_of(zone))
 
 

@@ -2,15 +2,16 @@
 
 An image that was read from a file comes back as a plain `Image`, as `image.copy()` would give it: what only a file has
 (its format, its name, the tags of a TIFF) is not kept. In `info`, rational numbers come back as floats, and texts and
-integers of Pillow's own types as plain ones.
+integers of Pillow's own types as plain ones; EXIF tags that were changed in `getexif()` come back as `info["exif"]`.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from PIL import Image, ImageFile
-from PIL.TiffImagePlugin import IFDRational
+from PIL.TiffImagePlugin import IFDRational, TiffImageFile
 
 from daggr.digest import UnencodableError, decode, encode
 from daggr.store.codecs.codec import Chunk, Codec, Content, pack, unpack
@@ -22,6 +23,8 @@ _PIXEL = {
 """Bytes of a pixel, by mode; in mode 1 eight pixels share one."""
 
 _PALETTES = {"RGB": 3, "RGBA": 4, "CMYK": 4}
+_TAGS_WITHIN = (0x8769, 0x8825)  # those of the camera and of the place
+_BAD_EXIF = (struct.error, SyntaxError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _LONGEST_EMPTY = 65536
 """The longest side of an image without area: Pillow takes memory for each line even if it is empty."""
 
@@ -43,7 +46,7 @@ def _encode(image: Image.Image) -> list[Chunk]:
     if not all(image.size) and max(image.size) > _LONGEST_EMPTY:
         raise UnencodableError(image, f"whose size {image.size} is one that daggr does not keep")
     palette = _palette(image) if image.mode in ("P", "PA") else None
-    entries = sorted(_entry(image, name, value) for name, value in image.info.items())
+    entries = sorted(_entry(image, name, value) for name, value in _info(image).items())
     return pack((image.mode, image.size, palette, entries), [image.tobytes()])
 
 
@@ -54,6 +57,27 @@ def _palette(image: Image.Image) -> tuple[str, bytes]:
     if mode not in _PALETTES:
         raise UnencodableError(image, f"whose palette has the mode {mode!r}, which daggr does not know")
     return mode, bytes(image.im.getpalette(mode, mode))
+
+
+def _info(image: Image.Image) -> dict[Any, Any]:
+    """The entries of `info`, and the EXIF tags that were changed since they were read from there."""
+    if getattr(image, "_exif", None) is None or isinstance(image, TiffImageFile):  # nobody has looked at them
+        return image.info
+    unchanged = Image.Image()
+    unchanged.info = image.info
+    try:
+        now, was = image.getexif().tobytes(), unchanged.getexif().tobytes()
+        return image.info if _tags(now) == _tags(was) else {**image.info, "exif": now}
+    except _BAD_EXIF:
+        return image.info
+
+
+def _tags(data: bytes) -> bytes:
+    """What EXIF bytes say, in whatever order: looking at tags changes how Pillow writes them."""
+    exif = Image.Exif()
+    exif.load(data)
+    parts = (dict(exif), *map(exif.get_ifd, _TAGS_WITHIN))
+    return encode([{tag: _plain(part[tag]) for tag in sorted(part) if tag not in _TAGS_WITHIN} for part in parts])
 
 
 def _entry(image: Image.Image, name: Any, value: Any) -> tuple[bytes, bytes]:
