@@ -84,6 +84,8 @@ encode = msgspec.msgpack.encode  # canonical as well, for texts, bytes, small nu
 def dtype_of(form: Any) -> np.dtype[Any]:
     if isinstance(form, str):
         return np.dtype(form)
+    if form[0] == "record":
+        return np.dtype((np.record, dtype_of(form[1])))
     if form[0] == "array":
         return np.dtype((dtype_of(form[1]), form[2]))
     names, titles, offsets, formats = zip(*form[1], strict=True)

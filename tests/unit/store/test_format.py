@@ -58,6 +58,7 @@ VALUES: dict[str, Any] = {
         "empty": np.zeros((0, 3)),
     },
     "large array": np.arange(5000.0),
+    "records": np.zeros(2, np.dtype((np.record, [("a", "i4")]))),
     "numpy scalars": [np.float32(0.1), np.bool_(True), np.str_("ü"), np.bytes_(b"a\x00"), np.datetime64("2020", "Y")],
     "times": [
         datetime(2020, 1, 2, 3, 4, 5, 6, fold=1),
