@@ -15,6 +15,9 @@ from typing import Any, Literal
 from daggr.digest import Digest, UnencodableError
 from daggr.engine.capture import unwrap, wrap
 from daggr.engine.events import Observer, StepEvent
+from daggr.engine.explain import Explanation, RunDiff
+from daggr.engine.fingerprint.reading import settle
+from daggr.engine.forecast import Forecast, forecast, predict
 from daggr.engine.job import Job, announce, carry_out
 from daggr.engine.live import Live
 from daggr.engine.lookup import Lookup
@@ -26,6 +29,7 @@ from daggr.engine.runners.fn import FnRunner
 from daggr.engine.runners.gradio import GradioRunner
 from daggr.engine.sheet import Sheets
 from daggr.engine.step import Executor
+from daggr.engine.why import Why, check_node, compare
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import ConfigError, DaggrError, NodeFailedError, NotCachedError, UnknownInputError, did_you_mean
 from daggr.graph.drawing import Drawing, UiInput
@@ -187,7 +191,7 @@ class Engine:
         def keep(txn: Txn, step: Step, run: Run) -> None:
             view.adopt(txn, sheet, step.node, run, step.parents)
 
-        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(program, sheet), sheet, keep)
+        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(program, sheet), sheet, keep, force)
         announce(job, self._tell)
         return job.id, self._thread.submit(self._carry_out(job, held))
 
@@ -210,7 +214,8 @@ class Engine:
     ) -> Future[Answer]:
         """The results of some nodes for some inputs; what is not known is executed.
 
-        When everything is known the future is done already: neither the engine's loop nor a runner is entered.
+        When everything is known the future is done already: neither the engine's loop nor a runner is entered. Sampled
+        inputs are drawn anew, so their nodes execute; with `only` any result that they gave before will do.
 
         Raises:
             NodeFailedError, RemoteError: (from the future) a node failed.
@@ -219,9 +224,10 @@ class Engine:
         """
         if cache not in ("use", "refresh", "only"):
             raise ConfigError(f"cache={cache!r} is none of 'use', 'refresh', 'only'.")
-        plan = Plan(program, nodes, Given({**program.defaults, **inputs}), nodes if cache == "refresh" else frozenset())
+        force = nodes if cache == "refresh" else frozenset()
+        plan = Plan(program, nodes, Given({**program.defaults, **inputs}), force)
         held = self._hold()
-        with held, self._by_action(program) as find:
+        with held, self._by_lookup(program) if cache == "only" else self._by_action(program) as find:
             known = len(plan.resolve(find))
             if not plan.complete:
                 held = held.pop_all()  # until the job ends
@@ -233,7 +239,7 @@ class Engine:
             held.close()
             missing = next(step.node for step in plan.steps.values() if step.run is None)
             raise NotCachedError(f"There is no cached result of {missing!r} for these inputs.")
-        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_action(program))
+        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_action(program), forced=force)
         return self._thread.submit(self._complete(job, known, held))
 
     async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
@@ -251,7 +257,7 @@ class Engine:
             yield Lookup(txn, self.store, program).by_action
 
     @contextmanager
-    def _by_lookup(self, program: Program, sheet: bytes) -> Iterator[Find]:
+    def _by_lookup(self, program: Program, sheet: bytes = b"") -> Iterator[Find]:
         with self.store.read() as txn:
             yield Lookup(txn, self.store, program, sheet).by_lookup
 
@@ -262,12 +268,57 @@ class Engine:
             except Exception:  # an observer's trouble is not the run's
                 log.exception("an observer failed")
 
+    # ------------------------------------------------------------ explaining
+
+    def why(self, program: Program, owner: str, sheet: bytes, node: str, *, forced: bool = False) -> Explanation:
+        """Why a node of a sheet would run or is stale; `forced` if it is to run in any case. Nothing is executed.
+
+        Raises:
+            GraphError: there is no such sheet or node.
+        """
+        return self.sheets(program, owner).why(sheet, node, forced=forced)
+
+    def why_call(self, program: Program, owner: str, inputs: Mapping[str, bytes], node: str) -> Explanation:
+        """Why a node would run for a call with these inputs; those left out are at their defaults.
+
+        Raises:
+            GraphError: there is no such node.
+        """
+        with self.store.read() as txn:
+            return Why(txn, self.store, program, owner).of_call(node, inputs)
+
+    def diff(self, before: bytes, after: bytes) -> RunDiff:
+        """What differs between two recorded runs, of one node or of two. It looks at whatever runs it is given.
+
+        Raises:
+            StoreError: there is no such run.
+        """
+        with self.store.read() as txn:
+            return compare(txn, before, after)
+
+    def predict(self, program: Program, node: str) -> float | None:
+        """How many seconds a node takes, from how long it took; None if it has never succeeded.
+
+        Raises:
+            GraphError: there is no such node.
+        """
+        check_node(program, node)
+        with self.store.read() as txn:
+            return predict(txn, program, node)
+
+    def forecast(self, program: Program, plan: Plan) -> Forecast:
+        """How long a plan takes at most: what waits may turn out to be known."""
+        nodes = [step.node for step in plan.steps.values() if step.run is None and step.state != "blocked"]
+        with self.store.read() as txn:
+            return forecast(program.drawing, nodes, {node: predict(txn, program, node) for node in nodes})
+
     def close(self) -> None:
         """Stop what runs and let go of threads and connections."""
         self._thread.submit(self._gradio.close()).result(timeout=5)
         self._thread.close()
         self._executor.close()
         unwrap()
+        settle()
 
 
 def _field(program: Program, given: str) -> UiInput:

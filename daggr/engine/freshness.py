@@ -1,17 +1,19 @@
 """Freshness: which results still stand for what the sheet says now. Pure.
 
 An edge is fresh when its target's result was made by the current definition from exactly the value upstream now. A
-node is fresh when that holds for all it was given and all its ancestors are fresh.
+node is fresh when that holds for all it was given, its result is not too old, and all its ancestors are fresh.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from daggr.engine.bindings import Bound, bind
-from daggr.engine.keys import Identity, identity_of, same_lookup
+from daggr.engine.bindings import Bound, bind, changed_ports
+from daggr.engine.keys import Identity, identity_of
 from daggr.engine.program import Program
+from daggr.graph.nodes.base import NodeSpec
 from daggr.store.records import Run
 
 
@@ -31,60 +33,89 @@ class Freshness:
     edges: Mapping[str, bool]
 
 
-def freshness(program: Program, inputs: Mapping[str, bytes], heads: Mapping[str, Run]) -> Freshness:
-    """Judge every node and edge of a sheet."""
+def freshness(program: Program, inputs: Mapping[str, bytes], heads: Mapping[str, Run], now: float) -> Freshness:
+    """Judge every node and edge of a sheet. Recorded digests suffice: whether a value can be loaded does not matter.
+
+    Args:
+        program: What the sheet is over.
+        inputs: A digest for every input, by the input's own id.
+        heads: The runs that are shown.
+        now: Seconds since the epoch, for results that are good for some time only.
+    """
     nodes: dict[str, NodeFreshness] = {}
     edges: dict[str, bool] = {}
-    for name in program.drawing.nodes:
+    for name, spec in program.drawing.nodes.items():
         head = heads.get(name)
         bound = bind(program, name, inputs, heads.get)
         current = head is not None and head.fingerprint == program.definitions[name].fingerprint.digest
+        used = {given.port: given.digest for given in head.inputs} if head is not None and current else {}
         for port, (edge, digest) in bound.wires.items():
-            recorded = head.input(port) if head is not None else None
-            edges[edge] = current and digest is not None and recorded is not None and recorded.digest == digest
-        nodes[name] = _judge(program, name, head, bound, nodes)
+            edges[edge] = digest is not None and used.get(port) == digest
+        reason = _own_reason(spec, head, current, bound, now)
+        if not reason:
+            stale = [edge.source for edge in program.drawing.edges_to[name] if not nodes[edge.source].fresh]
+            reason = f"{stale[0]} is not up to date" if stale else ""
+        nodes[name] = NodeFreshness(not reason, reason)
     return Freshness(nodes, edges)
+
+
+def _own_reason(spec: NodeSpec, head: Run | None, current: bool, bound: Bound, now: float) -> str:
+    """Why a result does not stand, its ancestors aside; empty if it does."""
+    if head is None:
+        return "never run"
+    if not current:
+        return "its code or settings changed"
+    if bound.missing:
+        return f"{bound.missing[0][0]} has no result"
+    if changed := changed_ports(head, bound.bindings):
+        return f"changed: {', '.join(changed)}"
+    return f"older than {spec.cache}" if is_too_old(spec, head, now) else ""
+
+
+def is_too_old(spec: NodeSpec, run: Run, now: float) -> bool:
+    """Whether a result is older than its node allows."""
+    return isinstance(spec.cache, timedelta) and now - run.started > spec.cache.total_seconds()
 
 
 def settle(
     program: Program,
     inputs: Mapping[str, bytes],
-    heads: Mapping[str, Run],
+    shown: Callable[[str], Run | None],
     find: Callable[[str, Identity, bool], Run | None],
-) -> dict[str, Run]:
-    """The heads after every node that has a known result for its current inputs has taken it. Nothing is executed."""
-    settled = dict(heads)
+    touched: Collection[str] | None = None,
+) -> dict[str, tuple[Run, dict[str, bytes]]]:
+    """Let every node take the known result for its current inputs. Nothing is executed.
+
+    Args:
+        program: What the sheet is over.
+        inputs: A digest for every input, by the input's own id.
+        shown: The run that is shown for a node now.
+        find: Looks a known run up.
+        touched: The nodes that something changed for; they are looked at, and what is below a result that changes.
+            None looks at all.
+
+    Returns:
+        The results that stand for what was looked at, each with the runs that feed it now, by edge id. So a result
+        that stays, while what feeds it is made again with equal bytes, is known to come from that.
+    """
+    standing: dict[str, tuple[Run, dict[str, bytes]]] = {}
+    moved: set[str] = set()
+
+    def run_of(node: str) -> Run | None:
+        return standing[node][0] if node in standing else shown(node)
+
     for name in program.drawing.nodes:
-        bound = bind(program, name, inputs, settled.get)
+        edges = program.drawing.edges_to[name]
+        if touched is not None and name not in touched and not any(edge.source in moved for edge in edges):
+            continue
+        bound = bind(program, name, inputs, run_of)
         if bound.missing:
             continue
-        identity = identity_of(program.definitions[name].fingerprint.digest, bound.bindings)
-        head = settled.get(name)
-        if head is not None and same_lookup(head, identity):
-            continue
-        if (run := find(name, identity, False)) is not None:
-            settled[name] = run
-    return settled
-
-
-def _judge(
-    program: Program,
-    name: str,
-    head: Run | None,
-    bound: Bound,
-    before: Mapping[str, NodeFreshness],
-) -> NodeFreshness:
-    if head is None:
-        return NodeFreshness(False, "never run")
-    definition = program.definitions[name]
-    if head.fingerprint != definition.fingerprint.digest:
-        return NodeFreshness(False, "its code or settings changed")
-    if bound.missing:
-        return NodeFreshness(False, f"{bound.missing[0][0]} has no result")
-    if not same_lookup(head, identity_of(definition.fingerprint.digest, bound.bindings)):
-        old = {binding.port: binding.digest for binding in head.inputs}
-        new = {binding.port: binding.digest for binding in bound.bindings if binding.source != "sampled"}
-        changed = [port for port, digest in new.items() if old.get(port) != digest]
-        return NodeFreshness(False, f"changed: {', '.join(changed)}" if changed else "its inputs changed")
-    stale = [edge.source for edge in program.drawing.edges_to[name] if not before[edge.source].fresh]
-    return NodeFreshness(not stale, f"{stale[0]} is not up to date" if stale else "")
+        run, fingerprint = shown(name), program.definitions[name].fingerprint.digest
+        if run is None or run.fingerprint != fingerprint or changed_ports(run, bound.bindings):
+            run = find(name, identity_of(fingerprint, bound.bindings), False)
+            if run is None:
+                continue
+            moved.add(name)
+        standing[name] = run, bound.parents
+    return standing

@@ -20,9 +20,10 @@ from daggr.engine.events import (
     StepSkipped,
     StepStarted,
 )
+from daggr.engine.order import Order, Outcome
 from daggr.engine.plan import Find, Plan, Step
 from daggr.engine.program import Program
-from daggr.engine.step import Executor, Order
+from daggr.engine.step import Executor
 from daggr.errors import DaggrError, NodeFailedError, RunCancelledError
 from daggr.store.records import Run
 from daggr.store.tables import Txn
@@ -35,7 +36,10 @@ Keep = Callable[[Txn, Step, Run], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What is carried out, for whom; `lookup` opens a look at the store. `sheet` is empty when no sheet shows it."""
+    """What is carried out, for whom; `lookup` opens a look at the store.
+
+    `sheet` is empty when no sheet shows it. The nodes of `forced` execute in any case, whoever else does the same.
+    """
 
     id: str
     program: Program
@@ -43,7 +47,8 @@ class Job:
     owner: str
     lookup: Callable[[], AbstractContextManager[Find]]
     sheet: bytes = b""
-    keep: Keep = lambda txn, step, run: None
+    keep: Keep | None = None
+    forced: frozenset[str] = frozenset()
 
 
 def announce(job: Job, observe: Observer) -> None:
@@ -55,7 +60,7 @@ def announce(job: Job, observe: Observer) -> None:
 
 async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrError | None:
     """Execute the steps of a plan, independent ones at once. Returns the first failure, when all has come to an end."""
-    running: dict[asyncio.Task[Run], Step] = {}
+    running: dict[asyncio.Task[Outcome], Step] = {}
     first: DaggrError | None = None
 
     def start_ready() -> None:
@@ -84,7 +89,7 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
     return first
 
 
-def _error_of(task: asyncio.Task[Run], step: Step) -> DaggrError | None:
+def _error_of(task: asyncio.Task[Outcome], step: Step) -> DaggrError | None:
     """Why a step has no run; None if it has one."""
     if task.cancelled():
         return RunCancelledError(f"{step.node!r} was stopped.")
@@ -95,10 +100,10 @@ def _error_of(task: asyncio.Task[Run], step: Step) -> DaggrError | None:
     return NodeFailedError(f"{step.node!r} failed: {type(error).__name__}: {error}", node=step.node)
 
 
-def _finish(job: Job, step: Step, run: Run, observe: Observer) -> None:
+def _finish(job: Job, step: Step, outcome: Outcome, observe: Observer) -> None:
     with job.lookup() as find:
-        hits = job.plan.advance(step.node, run, find)
-    observe(StepFinished(job.id, job.sheet, step.node, run, hit=False))
+        hits = job.plan.advance(step.node, outcome.run, find)
+    observe(StepFinished(job.id, job.sheet, step.node, outcome.run, outcome.hit))
     for known in hits:
         if known.run is not None:
             observe(StepFinished(job.id, job.sheet, known.node, known.run, hit=True))
@@ -112,7 +117,7 @@ def _fail(job: Job, step: Step, error: DaggrError, observe: Observer) -> None:
 
 
 def _order(job: Job, step: Step, observe: Observer) -> Order:
-    loop = asyncio.get_running_loop()
+    loop, keep = asyncio.get_running_loop(), job.keep
 
     def tell(kind: type[StepEvent], *values: object) -> None:  # user code tells from its own thread
         loop.call_soon_threadsafe(observe, kind(job.id, job.sheet, step.node, *values))
@@ -122,5 +127,6 @@ def _order(job: Job, step: Step, observe: Observer) -> Order:
         log=lambda text: tell(StepLogged, text),
         progress=lambda fraction, text: tell(StepProgressed, fraction, text),
         started=lambda at: tell(StepStarted, at),
-        keep=lambda txn, run: job.keep(txn, step, run),
+        keep=None if keep is None else lambda txn, run: keep(txn, step, run),
+        alone=step.node in job.forced,
     )

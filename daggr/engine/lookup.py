@@ -47,7 +47,7 @@ class Lookup:
         """The first one that may be used. gc keeps it longer, since somebody asked for it."""
         limit = self._limit(node)
         since = self._now - limit.total_seconds() if isinstance(limit, timedelta) else 0.0
-        run = next((run for run in found if run.started >= since and self.usable(run)), None)
+        run = next((run for run in found if run.started + run.seconds >= since and self.usable(run)), None)
         if run is not None:
             self._store.uses.note(run.id)
         return run

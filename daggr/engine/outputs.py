@@ -21,11 +21,15 @@ from daggr.store.records import Output
 
 @dataclass(frozen=True)
 class Taken:
-    """The outputs of a run, the artifacts to put, and why the run is not cached (empty when it is)."""
+    """The outputs of a run, the artifacts to put, and why the run is not cached (empty when it is).
+
+    `outside` are the files among them that did not lie in the run's own folder.
+    """
 
     outputs: tuple[Output, ...]
     staged: tuple[Staged, ...]
     uncached: str
+    outside: tuple[str, ...] = ()
 
 
 def take(artifacts: Artifacts, spec: NodeSpec, returned: Returned, run: bytes, folder: Path) -> Taken:
@@ -46,11 +50,14 @@ def take(artifacts: Artifacts, spec: NodeSpec, returned: Returned, run: bytes, f
 def _take(
     artifacts: Artifacts, spec: NodeSpec, returned: Returned, run: bytes, folder: Path, staged: list[Staged]
 ) -> Taken:
-    outputs, uncached = [], ""
+    outputs, outside, uncached = [], [], ""
+    own = folder.resolve()
     for port, component in spec.outputs.items():
         value = returned.values.get(port)
         if (source := _as_file(spec, port, component, value, returned, folder)) is not None:
             item = artifacts.stage_file(source, _file_name(port, component, source))
+            if not source.is_relative_to(own) and not source.is_relative_to(folder):
+                outside.append(str(source))
         else:
             try:
                 item = artifacts.stage(value)
@@ -62,7 +69,7 @@ def _take(
                 continue
         staged.append(item)
         outputs.append(Output(port, item.digest))
-    return Taken(tuple(outputs), tuple(staged), uncached)
+    return Taken(tuple(outputs), tuple(staged), uncached, tuple(outside))
 
 
 def _as_file(

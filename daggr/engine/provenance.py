@@ -1,104 +1,253 @@
-"""Selecting a result: the inputs that made it come back upstream, matching results downstream. Look-ups only. Pure."""
+"""Selecting a result: the inputs that made it come back upstream, matching results downstream. Look-ups only. Pure.
+
+Upwards everything is exactly as recorded, even where it no longer stands, or its values are no longer kept. Downwards
+only what lies below a change moves, and only to what can be shown.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from daggr.engine.bindings import Bound, bind, changed_ports
 from daggr.engine.program import Program
 from daggr.graph.edge import Edge
-from daggr.store.records import Head, HistoryEntry, Run
+from daggr.store.records import Binding, Head, HistoryEntry, Run
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of a sheet.
+
+    Attributes:
+        run: The run of an id, if its record is still there.
+        newest: The distinct results of a node, newest first.
+        keeps: Whether an input's value can still be referred to.
+        usable: Whether everything that a run gave can still be loaded.
+    """
+
+    run: Callable[[bytes], Run | None]
+    newest: Callable[[str], Iterable[HistoryEntry]]
+    keeps: Callable[[bytes], bool]
+    usable: Callable[[Run], bool]
 
 
 @dataclass(frozen=True)
 class Restored:
-    """The inputs and heads of a sheet after a selection."""
+    """A sheet after a selection.
+
+    Attributes:
+        inputs: What is set, by input id.
+        heads: What is shown, by node.
+        missing: What could not be restored as it was recorded, each in a sentence.
+        followed: The nodes below that show a result with other bindings than before.
+    """
 
     inputs: Mapping[str, bytes]
     heads: Mapping[str, Head]
+    missing: tuple[str, ...] = ()
+    followed: frozenset[str] = frozenset()
 
 
 def select(
-    program: Program,
-    node: str,
-    entry: HistoryEntry,
-    inputs: Mapping[str, bytes],
-    heads: Mapping[str, Head],
-    get_run: Callable[[bytes], Run | None],
-    history: Callable[[str], Sequence[HistoryEntry]],
+    program: Program, node: str, head: Head, inputs: Mapping[str, bytes], heads: Mapping[str, Head], past: Past
 ) -> Restored:
-    """Show a history entry of a node.
+    """Show a result of a node.
 
-    Upwards, breadth first, inputs and heads are set to what the entry was made from; where two paths want different
-    things the first one wins. Downwards, a node takes its newest result that was made from what is upstream now.
+    Upwards, breadth first, inputs and heads are set to what the result was made from; where two paths want different
+    things the first one wins. Downwards, where the inputs or the result above changed, a node takes its newest result
+    that was made from what is there now.
+
+    Args:
+        program: What the sheet is over.
+        node: The node.
+        head: Its result: a history entry with its newest bindings; or what is shown for it now.
+        inputs: What is set, by input id; the others are at their defaults.
+        heads: What is shown.
+        past: What is known.
     """
-    new_inputs, new_heads = dict(inputs), dict(heads)
-    chosen = {node: Head(entry.run, entry.parents)}
-    set_inputs: set[str] = set()
-    queue = deque([node])
-    while queue:
-        name = queue.popleft()
-        new_heads[name] = chosen[name]
-        run = get_run(chosen[name].run)
-        if run is None:
-            continue
-        for binding in run.inputs:
-            field = program.drawing.input_of.get((name, binding.port))
-            if binding.source == "ui" and field is not None and field.id not in set_inputs:
-                set_inputs.add(field.id)
-                new_inputs[field.id] = binding.digest
-        for edge in program.drawing.edges_to[name]:
-            parent = chosen[name].parents.get(edge.id)
-            if parent is not None and edge.source not in chosen:
-                chosen[edge.source] = _head_of(program, parent, edge.source, get_run, history)
-                queue.append(edge.source)
-    _restore_below(program, frozenset(chosen), new_heads, get_run, history)
-    return Restored(new_inputs, new_heads)
+    above = _Above(program, inputs, heads, past)
+    above.restore(node, head)
+    below = _Below(program, {**program.defaults, **above.inputs}, dict(above.heads), past)
+    below.restore(frozenset(above.chosen), {**program.defaults, **inputs}, heads)
+    followed = frozenset(name for name, head in below.heads.items() if head != above.heads.get(name))
+    return Restored(above.inputs, below.heads, tuple(above.missing), followed)
 
 
-def _head_of(
-    program: Program,
-    run: bytes,
-    node: str,
-    get_run: Callable[[bytes], Run | None],
-    history: Callable[[str], Sequence[HistoryEntry]],
-) -> Head:
-    """A run as a head: with the bindings of its history entry, else with those it was made with."""
-    entry = next((entry for entry in history(node) if entry.run == run), None)
-    if entry is not None:
-        return Head(run, entry.parents)
-    recorded = get_run(run)
-    fed = {binding.port: binding.run for binding in recorded.inputs} if recorded is not None else {}
-    return Head(run, {e.id: fed[e.target_port] for e in program.drawing.edges_to[node] if fed.get(e.target_port)})
+class _Above:
+    """What a result was made from."""
+
+    def __init__(self, program: Program, inputs: Mapping[str, bytes], heads: Mapping[str, Head], past: Past) -> None:
+        self.inputs = dict(inputs)
+        self.heads = dict(heads)
+        self.chosen: dict[str, Head] = {}
+        self.missing: list[str] = []
+        self._program = program
+        self._shown = heads
+        self._past = past
+        self._set: set[str] = set()
+
+    def restore(self, node: str, head: Head) -> None:
+        """Breadth first."""
+        self.chosen[node] = head
+        queue = deque([node])
+        while queue:
+            name = queue.popleft()
+            run = self._past.run(self.chosen[name].run)
+            if run is None:
+                self.missing.append(f"The result of {name!r} is no longer there.")
+            else:
+                self.heads[name] = self.chosen[name]
+                if not self._past.usable(run):
+                    self.missing.append(f"The result of {name!r} is no longer kept: run it again.")
+                for given in run.inputs:
+                    self._restore_port(name, given)
+            for edge in self._program.drawing.edges_to[name]:
+                if edge.source not in self.chosen and (parent := self._parent(name, run, edge)) is not None:
+                    self.chosen[edge.source] = parent
+                    queue.append(edge.source)
+
+    def _restore_port(self, name: str, given: Binding) -> None:
+        """Set the input of a port, whatever it was given by then."""
+        drawing = self._program.drawing
+        field = drawing.input_of.get((name, given.port))
+        if field is not None and field.id not in self._set:
+            self._set.add(field.id)
+            if not self._past.keeps(given.digest):
+                self.missing.append(f"What {name!r} was given as {given.port!r} is no longer kept.")
+            elif self.inputs.get(field.id, self._program.defaults[field.id]) != given.digest:
+                self.inputs[field.id] = given.digest
+        if field is None and given.source in ("ui", "edge") and (name, given.port) not in drawing.edge_into:
+            self.missing.append(f"{name!r} is no longer given {given.port!r}.")
+
+    def _parent(self, name: str, run: Run | None, edge: Edge) -> Head | None:
+        """The head that fed a node through an edge; None if it is not known any more."""
+        head = self.chosen[name]
+        given = run.input(edge.target_port) if run is not None else None
+        parent = head.parents.get(edge.id) or self._by_another_name(given, edge)
+        if parent is None:
+            if given is not None:
+                self.missing.append(f"{name!r} was not given {edge.target_port!r} by {edge.source!r}.")
+            return None
+        shown = self._shown.get(edge.source)
+        if head is self._shown.get(name) and shown is not None and shown.run == parent:
+            return shown  # what is shown is selected: it stays with all that is above it
+        source = self._past.run(parent)
+        if source is None and (equal := self._equal(name, run, edge.source)) is not None:
+            self.missing.append(f"The result of {edge.source!r} is no longer there; an equal one is shown.")
+            return Head(equal.run, equal.parents)
+        return self._head_of(parent, source, edge.source)
+
+    def _by_another_name(self, given: Binding | None, edge: Edge) -> bytes | None:
+        """The run that fed a port, if it is of the definition that feeds the port now: nodes may be renamed."""
+        source = self._past.run(given.run) if given is not None and given.run else None
+        if source is None or source.fingerprint != self._program.definitions[edge.source].fingerprint.digest:
+            return None
+        return source.id
+
+    def _head_of(self, run: bytes, source: Run | None, node: str) -> Head:
+        """A run as a head: with the newest bindings of its history entry, else with those it was made with."""
+        entry = next((entry for entry in self._past.newest(node) if entry.run == run), None)
+        if entry is not None:
+            return Head(run, entry.parents)
+        return Head(run, _recorded_parents(self._program, node, source) if source is not None else {})
+
+    def _equal(self, name: str, run: Run | None, node: str) -> HistoryEntry | None:
+        """The newest result of a node that gave the same as one whose record is gone."""
+        edges = [edge for edge in self._program.drawing.edges_to[name] if edge.source == node]
+        for entry in self._past.newest(node):
+            source = self._past.run(entry.run)
+            if run is not None and source is not None and all(_gave(source, edge, run) for edge in edges):
+                return entry
+        return None
 
 
-def _restore_below(
-    program: Program,
-    chosen: frozenset[str],
-    heads: dict[str, Head],
-    get_run: Callable[[bytes], Run | None],
-    history: Callable[[str], Sequence[HistoryEntry]],
-) -> None:
-    below = set(chosen)
-    for name in program.drawing.nodes:
-        edges = program.drawing.edges_to[name]
-        if name in chosen or not any(edge.source in below for edge in edges):
-            continue
-        below.add(name)
-        best: tuple[int, Head] | None = None
-        for entry in reversed(history(name)):
-            run = get_run(entry.run)
-            if run is None or not all(_matches(run, edge, heads, get_run) for edge in edges):
+class _Below:
+    """What follows from what is shown."""
+
+    def __init__(self, program: Program, inputs: Mapping[str, bytes], heads: dict[str, Head], past: Past) -> None:
+        self.heads = heads
+        self._program = program
+        self._inputs = inputs
+        self._past = past
+
+    def restore(self, chosen: frozenset[str], inputs: Mapping[str, bytes], heads: Mapping[str, Head]) -> None:
+        """In topological order. What is neither above nor below what was `chosen` stays."""
+        drawing = self._program.drawing
+        moved = {name for name in chosen if not _same_run(heads.get(name), self.heads.get(name))}
+        typed = {
+            name for field in drawing.fields if inputs[field.id] != self._inputs[field.id] for name, _ in field.targets
+        }
+        below = set(chosen)
+        for name in drawing.nodes:
+            if name in chosen or not any(edge.source in below for edge in drawing.edges_to[name]):
                 continue
-            same = sum(entry.parents.get(edge.id) == heads[edge.source].run for edge in edges)
-            if best is None or same > best[0]:
-                best = (same, Head(entry.run, entry.parents))
-        if best is not None:
-            heads[name] = best[1]
+            below.add(name)
+            if name in typed or any(edge.source in moved for edge in drawing.edges_to[name]):
+                head = self._match(name)
+                if head is not None:
+                    if not _same_run(self.heads.get(name), head):
+                        moved.add(name)
+                    self.heads[name] = head
+
+    def _match(self, name: str) -> Head | None:
+        """The newest result of a node that was made from what is above it now.
+
+        One that also stands for its inputs and its definition of now is better; then one that was last seen below the
+        very same runs, then one that was made from them.
+        """
+        bound = bind(self._program, name, self._inputs, self._shown)
+        if bound.missing:
+            return None
+        others: list[HistoryEntry] = []
+        for entry in self._past.newest(name):
+            run = self._past.run(entry.run) if entry.parents == bound.parents else None
+            if run is not None and self._stands(name, run, bound) and self._past.usable(run):
+                return Head(run.id, bound.parents)  # none is better
+            others.append(entry)
+        best: tuple[tuple[bool, bool, int], Run] | None = None
+        for entry in others:
+            run = self._past.run(entry.run)
+            if run is None or not _consumed(run, bound):
+                continue
+            rank = (self._stands(name, run, bound), entry.parents == bound.parents, _same_parents(run, entry, bound))
+            if (best is None or rank > best[0]) and self._past.usable(run):
+                best = rank, run
+        return Head(best[1].id, bound.parents) if best is not None else None
+
+    def _stands(self, name: str, run: Run, bound: Bound) -> bool:
+        fingerprint = self._program.definitions[name].fingerprint.digest
+        return run.fingerprint == fingerprint and not changed_ports(run, bound.bindings)
+
+    def _shown(self, node: str) -> Run | None:
+        return self._past.run(self.heads[node].run) if node in self.heads else None
 
 
-def _matches(run: Run, edge: Edge, heads: Mapping[str, Head], get_run: Callable[[bytes], Run | None]) -> bool:
-    upstream = get_run(heads[edge.source].run) if edge.source in heads else None
-    consumed = run.input(edge.target_port)
-    return upstream is not None and consumed is not None and consumed.digest == upstream.output(edge.source_port)
+def _gave(source: Run, edge: Edge, run: Run) -> bool:
+    """Whether a run was given through an edge what another run gave."""
+    given = run.input(edge.target_port)
+    return given is not None and given.digest == source.output(edge.source_port)
+
+
+def _recorded_parents(program: Program, node: str, run: Run) -> dict[str, bytes]:
+    """The runs that a run was made from, by edge id."""
+    fed = {given.port: given.run for given in run.inputs}
+    return {e.id: fed[e.target_port] for e in program.drawing.edges_to[node] if fed.get(e.target_port)}
+
+
+def _consumed(run: Run, bound: Bound) -> bool:
+    """Whether a run was given over all edges what comes through them now."""
+    given = {binding.port: binding.digest for binding in run.inputs}
+    now = (binding for binding in bound.bindings if binding.source == "edge")
+    return all(given.get(binding.port) == binding.digest for binding in now)
+
+
+def _same_parents(run: Run, entry: HistoryEntry, bound: Bound) -> int:
+    """How many of the runs that feed a node now are those that a result was last seen below, or made from."""
+    made_from = {given.run for given in run.inputs}
+    return sum(parent == entry.parents.get(edge) or parent in made_from for edge, parent in bound.parents.items())
+
+
+def _same_run(one: Head | None, other: Head | None) -> bool:
+    return (one.run if one is not None else None) == (other.run if other is not None else None)

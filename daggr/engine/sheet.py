@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
+from daggr.engine.explain import Explanation
 from daggr.engine.freshness import Freshness, NodeFreshness, freshness, settle
 from daggr.engine.lookup import Lookup
 from daggr.engine.program import Program
-from daggr.engine.provenance import select
+from daggr.engine.provenance import Past, Restored, select
+from daggr.engine.why import Shown, Why, changed_definition
 from daggr.errors import ConfigError, GraphError, UnknownInputError
 from daggr.store import runs, sheets
-from daggr.store.records import Head, HistoryEntry, Run, Sheet
+from daggr.store.records import Head, HistoryEntry, Run, Sheet, Snapshot
 from daggr.store.store import Store
 from daggr.store.tables import Txn
 
@@ -77,18 +81,26 @@ class Sheets:
             record = self._get(txn, sheet)
             snapshot = sheets.snapshot(txn, record)
             inputs = self._inputs(snapshot.inputs)
-            results = {}
-            for name in self._program.drawing.nodes:
-                head = snapshot.heads.get(name)
-                run = runs.get(txn, head.run) if head is not None else None
-                if run is not None:
-                    entries = sheets.history(txn, sheet, name)
-                    results[name] = NodeResult(run, sheets.position(entries, run), len(entries))
+            shown = self._shown(txn, snapshot)
+            places = sheets.places(txn, sheet, shown)
             lookup = Lookup(txn, self._store, self._program)
-            heads = {name: result.run for name, result in results.items() if lookup.usable(result.run)}
-            judged = freshness(self._program, inputs, heads)
-            gone = {name: NodeFreshness(False, "its value is no longer kept") for name in results if name not in heads}
-            return SheetState(record, inputs, results, heads, replace(judged, nodes={**judged.nodes, **gone}))
+            heads = {name: run for name, run in shown.items() if lookup.usable(run)}
+            judged = self._judged(txn, inputs, shown)
+        gone = {name: NodeFreshness(False, "its value is no longer kept") for name in shown if name not in heads}
+        results = {name: NodeResult(run, *places[name]) for name, run in shown.items()}
+        return SheetState(record, inputs, results, heads, replace(judged, nodes={**judged.nodes, **gone}))
+
+    def why(self, sheet: bytes, node: str, *, forced: bool = False) -> Explanation:
+        """Why a node would run or is stale; `forced` if it is to run in any case.
+
+        Raises:
+            GraphError: there is no such sheet or node.
+        """
+        with self._store.read() as txn:
+            snapshot = sheets.snapshot(txn, self._get(txn, sheet))
+            inputs, shown = self._inputs(snapshot.inputs), self._shown(txn, snapshot)
+            seen = Shown(sheet, inputs, shown, self._judged(txn, inputs, shown))
+            return Why(txn, self._store, self._program, self._owner).of_sheet(node, seen, forced=forced)
 
     def history(self, sheet: bytes, node: str) -> list[tuple[HistoryEntry, Run]]:
         """The distinct results of a node, oldest first."""
@@ -111,7 +123,9 @@ class Sheets:
             if any(not self._store.artifacts.is_kept(txn, digest) for digest in changed.values()):
                 raise UnknownInputError("A value that was given is no longer kept.", "Give it again.")
             inputs = {**snapshot.inputs, **changed}
-            heads = self._settled(txn, sheet, inputs, snapshot.heads)
+            fields = [field for field in self._program.drawing.fields if field.id in changed]
+            touched = {node for field in fields for node, _ in field.targets}
+            heads = self._settled(txn, sheet, inputs, snapshot.heads, touched)
             return sheets.change(txn, record, inputs=inputs, heads=heads)
 
         return self._store.write(change)
@@ -129,41 +143,55 @@ class Sheets:
 
         return self._store.write(appear)
 
-    def select(self, sheet: bytes, node: str, index: int) -> Sheet:
-        """Show entry `index` (from 1) of a node's history, with the inputs that made it.
+    def select(self, sheet: bytes, node: str, index: int) -> Restored:
+        """Show entry `index` (from 1) of a node's history, with the inputs that made it. What is shown already stays.
 
         Raises:
             ConfigError: there is no such entry.
         """
 
-        def show(txn: Txn) -> Sheet:
+        def show(txn: Txn) -> Restored:
             record = self._get(txn, sheet)
             snapshot = sheets.snapshot(txn, record)
+            past = self._past(txn, sheet)
             entries = sheets.history(txn, sheet, node)
             if not 1 <= index <= len(entries):
                 raise ConfigError(f"{node!r} has {len(entries)} result(s); there is no number {index}.")
-            restored = select(
-                self._program,
-                node,
-                entries[index - 1],
-                snapshot.inputs,
-                snapshot.heads,
-                lambda run: runs.get(txn, run),
-                lambda name: sheets.history(txn, sheet, name),
-            )
-            return sheets.change(txn, record, inputs=restored.inputs, heads=restored.heads)
+            head = snapshot.heads.get(node)
+            shown = past.run(head.run) if head is not None else None
+            if head is None or shown is None or sheets.position(entries, shown) != index:
+                head = Head(entries[index - 1].run, entries[index - 1].parents)
+            restored = select(self._program, node, head, snapshot.inputs, snapshot.heads, past)
+            if restored.inputs != snapshot.inputs or restored.heads != snapshot.heads:
+                for name, moved in restored.heads.items():
+                    if name in restored.followed and (run := past.run(moved.run)) is not None:
+                        sheets.remember(txn, sheet, name, run, moved.parents)
+                sheets.change(txn, record, inputs=restored.inputs, heads=restored.heads)
+            return restored
 
         return self._store.write(show)
 
+    def undo(self, sheet: bytes) -> Sheet | None:
+        """Go back to before the user's last change; None if there is nothing to undo."""
+        return self._store.write(lambda txn: sheets.undo(txn, self._get(txn, sheet)))
+
+    def redo(self, sheet: bytes) -> Sheet | None:
+        """Take the last undo back; None if there is none, or something was changed since."""
+        return self._store.write(lambda txn: sheets.redo(txn, self._get(txn, sheet)))
+
     def adopt(self, txn: Txn, sheet: bytes, node: str, run: Run, parents: Mapping[str, bytes]) -> None:
-        """Show a run for a node, within a write transaction; what is known downstream appears, too."""
+        """Show a run for a node, within a write transaction; what is known downstream appears, too.
+
+        Each finished run calls it, so only what the run changes is looked at.
+        """
         if sheets.get(txn, sheet) is None:  # it was removed while the node ran; the run is kept all the same
             return
         record = self._get(txn, sheet)
         snapshot = sheets.snapshot(txn, record)
         heads = {**snapshot.heads, node: Head(run.id, dict(parents))}
         sheets.remember(txn, sheet, node, run, parents)
-        heads = self._settled(txn, sheet, snapshot.inputs, heads)
+        touched = {node, *(edge.target for edge in self._program.drawing.edges_from[node])}
+        heads = self._settled(txn, sheet, snapshot.inputs, heads, touched)
         sheets.change(txn, record, inputs=snapshot.inputs, heads=heads, amend=True)
 
     # ------------------------------------------------------------ parts
@@ -174,21 +202,56 @@ class Sheets:
             raise GraphError(f"There is no sheet {sheet.hex()}.")
         return record
 
+    def _shown(self, txn: Txn, snapshot: Snapshot) -> dict[str, Run]:
+        return {
+            name: run
+            for name in self._program.drawing.nodes
+            if name in snapshot.heads and (run := runs.get(txn, snapshot.heads[name].run)) is not None
+        }
+
+    def _judged(self, txn: Txn, inputs: Mapping[str, bytes], shown: Mapping[str, Run]) -> Freshness:
+        """What still stands; where a definition is another one by now, what has changed in it."""
+        judged = freshness(self._program, inputs, shown, time.time())
+        prints = {name: self._program.definitions[name].fingerprint for name in shown}
+        changed = {
+            name: NodeFreshness(False, changed_definition(txn, run.fingerprint, prints[name]))
+            for name, run in shown.items()
+            if run.fingerprint != prints[name].digest
+        }
+        return replace(judged, nodes={**judged.nodes, **changed}) if changed else judged
+
     def _inputs(self, given: Mapping[str, bytes]) -> dict[str, bytes]:
         return {name: given.get(name, default) for name, default in self._program.defaults.items()}
 
+    def _past(self, txn: Txn, sheet: bytes) -> Past:
+        """What is known of a sheet; a run is read once."""
+        return Past(
+            run=cache(lambda run: runs.get(txn, run)),
+            newest=lambda node: sheets.newest(txn, sheet, node),
+            keeps=lambda digest: self._store.artifacts.is_kept(txn, digest),
+            usable=Lookup(txn, self._store, self._program).usable,
+        )
+
     def _settled(
-        self, txn: Txn, sheet: bytes, inputs: Mapping[str, bytes], heads: Mapping[str, Head]
+        self,
+        txn: Txn,
+        sheet: bytes,
+        inputs: Mapping[str, bytes],
+        heads: Mapping[str, Head],
+        touched: Collection[str] | None = None,
     ) -> dict[str, Head]:
-        found = {name: runs.get(txn, head.run) for name, head in heads.items()}
+        """The heads after known results have appeared: everywhere, or where something was touched and below."""
         lookup = Lookup(txn, self._store, self._program, sheet)
-        shown = {name: run for name, run in found.items() if run is not None and lookup.usable(run)}
-        settled = settle(self._program, self._inputs(inputs), shown, lookup.by_lookup)
+
+        @cache
+        def shown(node: str) -> Run | None:
+            run = runs.get(txn, heads[node].run) if node in heads else None
+            return run if run is not None and lookup.usable(run) else None
+
         result = dict(heads)
-        for name, run in settled.items():
-            if name in shown and shown[name].id == run.id:
-                continue
-            parents = {edge.id: settled[edge.source].id for edge in self._program.drawing.edges_to[name]}
-            result[name] = Head(run.id, parents)
-            sheets.remember(txn, sheet, name, run, parents)
+        standing = settle(self._program, self._inputs(inputs), shown, lookup.by_lookup, touched)
+        for name, (run, parents) in standing.items():
+            if result.get(name) != (head := Head(run.id, parents)):
+                result[name] = head
+                sheets.remember(txn, sheet, name, run, parents)
         return result

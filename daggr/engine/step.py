@@ -7,13 +7,18 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from daggr.digest import UnencodableError, digest
-from daggr.engine.keys import identity_of
+from daggr.engine.flight import Flights
+from daggr.engine.keys import Identity, identity_of
+from daggr.engine.lookup import Lookup
+from daggr.engine.order import Order, Outcome
 from daggr.engine.outputs import Taken, take
+from daggr.engine.overlap import Overlaps
 from daggr.engine.plan import Step
 from daggr.engine.program import Definition, Program
 from daggr.engine.runners.base import Call, Returned, Runner, failed
@@ -34,25 +39,6 @@ T = TypeVar("T")
 LOG_LIMIT = 64 * 1024
 
 
-@dataclass(frozen=True)
-class Order:
-    """For whom and how a step is executed.
-
-    Attributes:
-        owner: The user.
-        log: Takes printed text.
-        progress: Takes a fraction and a few words.
-        started: Called when the step has its slot.
-        keep: Called within the transaction that records the run; what else must change with it.
-    """
-
-    owner: str
-    log: Callable[[str], None]
-    progress: Callable[[float | None, str], None]
-    started: Callable[[float], None]
-    keep: Callable[[Txn, Run], None]
-
-
 class Executor:
     """Executes steps."""
 
@@ -61,30 +47,69 @@ class Executor:
         self._runners = runners
         self._worker = worker
         self._slots = Slots()
+        self._flights = Flights(store)
+        self._overlaps = Overlaps()
         self._io = ThreadPoolExecutor(4, thread_name_prefix="daggr-io")
 
-    async def execute(self, program: Program, step: Step, order: Order) -> Run:
-        """Execute a step and record the run, failed or not.
+    async def execute(self, program: Program, step: Step, order: Order) -> Outcome:
+        """Execute a step and record the run, failed or not; or share the run of who executes the same just now.
 
         Raises:
             NodeFailedError, RemoteError: it failed; a failed run has been recorded.
         """
         definition = program.definitions[step.node]
-        attempt = _Attempt(program, definition, order)
-        try:
-            with self._store.scratch() as folder:
-                async with self._slots.hold(definition.spec, order.owner):
-                    attempt.begin()
-                    order.started(attempt.started)
-                    returned, taken = await self._perform(attempt, step, folder)
-        except Exception as error:
-            failure = error if isinstance(error, DaggrError) else failed(definition.spec, error)
+        if order.alone or not _flies(definition, step):
+            return await self._execute(program, step, order, None)
+        identity = identity_of(definition.fingerprint.digest, step.bindings)
+        return await self._flights.join(
+            definition.spec, identity, order, lambda order: self._execute(program, step, order, identity)
+        )
+
+    async def _execute(self, program: Program, step: Step, order: Order, shared: Identity | None) -> Outcome:
+        attempt = _Attempt(program, program.definitions[step.node], order)
+        with ExitStack() as claimed:
             try:
-                await asyncio.wrap_future(self._record_failure(attempt, str(failure)))
-            except StoreError as trouble:  # such as a full disk; the node's own failure is the news
-                log.warning("a failed run could not be recorded: %s", trouble)
-            raise failure from error
-        return await asyncio.wrap_future(self._record(attempt, returned, taken))  # the slot is free by now
+                done = await self._attempt(attempt, step, shared, claimed)
+            except Exception as error:
+                failure = error if isinstance(error, DaggrError) else failed(attempt.definition.spec, error)
+                self._overlaps.end(attempt.id)
+                if attempt.started:
+                    await self._record_failure(attempt, str(failure))
+                raise failure from error
+            if isinstance(done, Run):
+                return Outcome(done, hit=True)
+            record = self._record(attempt, *done)  # the slot is free by now
+            held = claimed.pop_all()  # until it is decided, whatever becomes of who waits for it
+            record.add_done_callback(lambda _: held.close())
+            return Outcome(await asyncio.wrap_future(record), hit=False)
+
+    async def _attempt(
+        self, attempt: _Attempt, step: Step, shared: Identity | None, claimed: ExitStack
+    ) -> Run | tuple[Returned, Taken]:
+        """Run a step in its slot, with a claim on its key; or give the run that somebody else recorded meanwhile."""
+        while True:
+            async with self._slots.hold(attempt.definition.spec, attempt.order.owner):
+                if shared is None or self._claim(shared, claimed):
+                    if shared is not None and (known := self._known(attempt.program, step, shared)) is not None:
+                        return known
+                    with self._store.scratch() as folder:
+                        attempt.begin()
+                        self._overlaps.begin(attempt.id)
+                        attempt.order.started(attempt.started)
+                        return await self._perform(attempt, step, folder)
+            await self._flights.until_free(shared.action)  # without a slot
+            if (known := self._known(attempt.program, step, shared)) is not None:
+                return known
+
+    def _claim(self, shared: Identity, claimed: ExitStack) -> bool:
+        claim = self._store.claims.take(shared.action)
+        if claim is not None:
+            claimed.callback(claim.release)
+        return claim is not None
+
+    def _known(self, program: Program, step: Step, shared: Identity) -> Run | None:
+        with self._store.read() as txn:
+            return Lookup(txn, self._store, program).by_action(step.node, shared, drawn=True)
 
     async def _perform(self, attempt: _Attempt, step: Step, folder: Path) -> tuple[Returned, Taken]:
         await self._draw(attempt, step)
@@ -127,21 +152,33 @@ class Executor:
         return inputs
 
     def _take(self, attempt: _Attempt, returned: Returned, folder: Path) -> Taken:
-        return take(self._store.artifacts, attempt.definition.spec, returned, attempt.id, folder)
+        taken = take(self._store.artifacts, attempt.definition.spec, returned, attempt.id, folder)
+        self._overlaps.give(attempt.id, taken.outside)
+        return taken
 
     def _record(self, attempt: _Attempt, returned: Returned, taken: Taken) -> Future[Run]:
+        clash, why = self._overlaps.end(attempt.id), ""
+        if clash is not None:
+            why = f"not cached: another run wrote {clash.path!r} at the same time; write to a path of its own"
+            taken = replace(taken, uncached=taken.uncached or why)
         run = attempt.run("done", taken, notes=returned.notes)
 
         def record(txn: Txn) -> Run:
             attempt.put(txn, run)
-            attempt.order.keep(txn, run)
+            for other in clash.recorded if clash is not None else ():
+                runs.disown(txn, other, why)
+            if attempt.order.keep is not None:
+                attempt.order.keep(txn, run)
             return run
 
         return self._store.submit(record, [*attempt.staged, *taken.staged])
 
-    def _record_failure(self, attempt: _Attempt, reason: str) -> Future[None]:
+    async def _record_failure(self, attempt: _Attempt, reason: str) -> None:
         run = attempt.run("failed", Taken((), (), ""), error=reason)
-        return self._store.submit(lambda txn: attempt.put(txn, run), attempt.staged)
+        try:
+            await asyncio.wrap_future(self._store.submit(lambda txn: attempt.put(txn, run), attempt.staged))
+        except StoreError as trouble:  # such as a full disk; the node's own failure is the news
+            log.warning("a failed run could not be recorded: %s", trouble)
 
 
 class _Attempt:
@@ -219,6 +256,12 @@ class _Attempt:
         """Record a run, and what its definition is."""
         fingerprint = self.definition.fingerprint
         runs.put(txn, run, fingerprint.leaves, fingerprint.sources)
+
+
+def _flies(definition: Definition, step: Step) -> bool:
+    """Whether others may share the run of a step: it is found by key, and all its inputs are known."""
+    vouched = not definition.fingerprint.uncached and definition.spec.cache is not False
+    return vouched and all(binding.digest for binding in step.bindings)
 
 
 def _sample(attempt: _Attempt, source: SampledSource) -> Any:

@@ -71,7 +71,18 @@ class Drawing:
     @cached_property
     def edges_to(self) -> Mapping[str, tuple[Edge, ...]]:
         """The edges that feed a node."""
-        return {name: tuple(edge for edge in self.edges if edge.target == name) for name in self.nodes}
+        found: dict[str, list[Edge]] = {name: [] for name in self.nodes}
+        for edge in self.edges:
+            found[edge.target].append(edge)
+        return {name: tuple(edges) for name, edges in found.items()}
+
+    @cached_property
+    def edges_from(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The edges that a node feeds."""
+        found: dict[str, list[Edge]] = {name: [] for name in self.nodes}
+        for edge in self.edges:
+            found[edge.source].append(edge)
+        return {name: tuple(edges) for name, edges in found.items()}
 
     @cached_property
     def input_of(self) -> Mapping[tuple[str, str], UiInput]:

@@ -251,6 +251,14 @@ class Accepted(Message):
     seq: int
 
 
+class HeadSelected(Message):
+    """A result is shown. `missing` says, in sentences, what of its past could not be brought back."""
+
+    version: int
+    seq: int
+    missing: list[str]
+
+
 class RunAccepted(Message):
     """A run was started."""
 
@@ -360,6 +368,7 @@ PUBLIC: tuple[Any, ...] = (
     RunRequest,
     HeadSelect,
     Accepted,
+    HeadSelected,
     RunAccepted,
     Problem,
     Event,

@@ -69,7 +69,7 @@ class Output(Record):
 
 
 class Run(Record):
-    """One recorded execution of one node. Never changed after it is written."""
+    """One recorded execution of one node. Never changed after it is written, unless it is disowned (`uncached`)."""
 
     id: bytes
     graph: str

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
 
 import xxhash
+from msgspec.structs import replace
 
 from daggr.digest import encode
 from daggr.store import references
@@ -62,6 +63,13 @@ def evict(txn: Txn, run: Run) -> None:
     for table, key in by_keys:
         txn.delete(table, key)
     txn.mark(*by_node, _EVICTED)
+
+
+def disown(txn: Txn, run: bytes, why: str) -> None:
+    """Find a run by its action key no more: it turned out that its results cannot be relied on."""
+    if (found := get(txn, run)) is not None and not found.uncached:
+        txn.delete(BY_KEY, _scope_hash(found.scope) + found.key + inverted(found.id))
+        txn.put(RUNS, run, replace(found, uncached=why))
 
 
 def delete(txn: Txn, run: Run) -> None:

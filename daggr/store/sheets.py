@@ -8,17 +8,30 @@ only move a reference, and what one sheet does is never seen in another.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import xxhash
 from msgspec.structs import replace
 
 from daggr.digest import digest, encode
 from daggr.store import references
-from daggr.store.records import Head, HistoryEntry, Run, Sheet, Snapshot, new_id
-from daggr.store.tables import BY_OWNER, HISTORY, SHEETS, SNAPSHOTS, Txn
+from daggr.store.records import Head, HistoryEntry, Record, Run, Sheet, Snapshot, new_id
+from daggr.store.tables import BY_OWNER, HISTORY, SHEETS, SNAPSHOTS, Table, Txn, read
 
 FIRST_NAME = "Sheet 1"
+_NODE = 32
+"""Bytes of a history's keys that are the same for all its entries."""
+
+
+class Result(Record):  # type: ignore[misc]
+    """The first fields of a HistoryEntry: of a large sheet's thousands of entries, only these are decoded."""
+
+    run: bytes
+    key: bytes
+    outputs: bytes
+
+
+_RESULTS = Table("history", Result)
 
 
 def of_owner(txn: Txn, owner: str, graph: str) -> list[Sheet]:
@@ -83,7 +96,8 @@ def change(
         new = Snapshot(new_id(), old.parent if amend else old.id, dict(inputs), dict(heads))
     txn.put(SNAPSHOTS, new.id, new)
     references.to_artifacts(txn, set(new.inputs.values()) - set(old.inputs.values()))
-    references.to_runs(txn, _runs_of(new) - _runs_of(old))
+    if references.is_collecting(txn):
+        references.to_runs(txn, _runs_of(new) - _runs_of(old))
     return _put_changed(txn, replace(sheet, snapshot=new.id, own=True, undone=sheet.undone if amend else ()))
 
 
@@ -154,6 +168,13 @@ def history(txn: Txn, sheet: bytes, node: str) -> list[HistoryEntry]:
     return [entry for _, entry in txn.scan(HISTORY, _history_prefix(sheet, node))]
 
 
+def newest(txn: Txn, sheet: bytes, node: str) -> Iterator[HistoryEntry]:
+    """The same, newest first; each is decoded when it is asked for."""
+    for key, data in reversed(list(txn.scan_raw(HISTORY, _history_prefix(sheet, node)))):
+        if (entry := read(HISTORY, key, data)) is not None:
+            yield entry
+
+
 def remember(txn: Txn, sheet: bytes, node: str, run: Run, parents: Mapping[str, bytes]) -> None:
     """Add a result to a node's history; an equal one joins the entry that is there, with the new bindings."""
     references.to_runs(txn, [run.id, *parents.values()])
@@ -166,10 +187,26 @@ def remember(txn: Txn, sheet: bytes, node: str, run: Run, parents: Mapping[str, 
     txn.put(HISTORY, prefix + new_id(), new)
 
 
-def position(entries: list[HistoryEntry], run: Run) -> int:
+def position(entries: Sequence[HistoryEntry], run: Run) -> int:
     """Where a run stands in a history: from 1, or 0 when it is not in it."""
+    if not any(entry.key == run.key for entry in entries):
+        return 0
     outputs = outputs_hash(run)
     return next((n for n, entry in enumerate(entries, 1) if entry.key == run.key and entry.outputs == outputs), 0)
+
+
+def places(txn: Txn, sheet: bytes, shown: Mapping[str, Run]) -> dict[str, tuple[int, int]]:
+    """Of each node's run its `position` in the node's history, and how many results that has: in one scan."""
+    wanted = {_history_prefix(sheet, node): run.id for node, run in shown.items()}
+    total, at = dict.fromkeys(wanted, 0), dict.fromkeys(wanted, 0)
+    for key, entry in txn.scan(_RESULTS, sheet):
+        node = key[:_NODE]
+        if node in wanted:
+            total[node] += 1
+            if entry.run == wanted[node]:
+                at[node] = total[node]
+    found = zip(shown.items(), at.values(), total.values(), strict=True)
+    return {node: (here or position(history(txn, sheet, node), run), most) for (node, run), here, most in found}
 
 
 def outputs_hash(run: Run) -> bytes:

@@ -5,6 +5,7 @@ meta/           the index (LMDB)
 blobs/ab/<sha256>
 files/          read-only copies handed to people
 tmp/<token>/    staged bytes and private folders of runs, of each process that has the store open
+claims          who makes what at this moment
 quarantine/     what was found damaged
 """
 
@@ -28,6 +29,7 @@ from daggr.errors import StoreError, StoreFullError
 from daggr.store import references, removal, reserve
 from daggr.store.artifacts import Artifacts, Staged
 from daggr.store.blobs import Blobs
+from daggr.store.claims import Claims
 from daggr.store.durable import boot_id, disk_error
 from daggr.store.environment import Durability
 from daggr.store.files import Files
@@ -84,6 +86,7 @@ class Store:
             self._stats = FileStats(self.index, self.blobs.has)
             self.artifacts = Artifacts(self.blobs, self.files, self._stats)
             self.uses = Uses()
+            self.claims = Claims(self.root)
             undo.pop_all()  # it is open
 
     def _attend(self) -> Attendance:
@@ -212,6 +215,7 @@ class Store:
                     self.attendance.leave()
             finally:
                 close_index(self.root / "meta")
+                self.claims.close()
                 self._remove()
 
     def __enter__(self) -> Store:

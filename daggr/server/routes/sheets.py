@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from daggr.server.messages import (
     Accepted,
     HeadSelect,
+    HeadSelected,
     HistoryEntryView,
     HistoryView,
     InputsEdit,
@@ -43,11 +44,12 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
         return feed.refresh(data.tab)
 
     @patch("/api/sheets/{sheet:str}/heads", status_code=200)
-    async def select_head(sheet: FromPath[str], data: JSONBody[HeadSelect]) -> Accepted:
+    async def select_head(sheet: FromPath[str], data: JSONBody[HeadSelect]) -> HeadSelected:
         """Show an earlier result of a node, with the inputs that made it."""
         feed = served.feed(sheet)
-        served.sheets.select(served.sheet(sheet), served.node(data.node), data.index)
-        return feed.refresh(data.tab)
+        restored = served.sheets.select(served.sheet(sheet), served.node(data.node), data.index)
+        accepted = feed.refresh(data.tab)
+        return HeadSelected(accepted.version, accepted.seq, list(restored.missing))
 
     @post("/api/sheets/{sheet:str}/runs", status_code=200)
     async def start_run(sheet: FromPath[str], data: JSONBody[RunRequest]) -> RunAccepted:

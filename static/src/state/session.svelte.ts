@@ -101,7 +101,11 @@ export class Session {
   async select(node: string, index: number): Promise<void> {
     try {
       await this.edits.flush();
-      await api.selectHead(this.sheet.id, { node, index, tab: this.#tab });
+      const { missing } = await api.selectHead(this.sheet.id, { node, index, tab: this.#tab });
+      if (missing.length > 0) {
+        const title = `Result ${index} of ${node} is shown as far as it is kept`;
+        this.notices.tell(title, new ApiProblem(title, 200, missing.join(" "), "Run the node again to have it all."));
+      }
     } catch (error) {
       this.notices.tell(`Result ${index} of ${node} cannot be shown`, asProblem(error));
     }

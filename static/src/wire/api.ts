@@ -1,7 +1,7 @@
 /** The requests of the canvas. Every refusal is thrown as an ApiProblem. */
 
 import type {
-  Accepted, FileValue, HeadSelect, InputsEdit, RunAccepted, RunRequest, SheetList,
+  Accepted, FileValue, HeadSelect, HeadSelected, InputsEdit, RunAccepted, RunRequest, SheetList,
 } from "./messages";
 import { problemOf, unreachable } from "./problem";
 
@@ -28,7 +28,7 @@ export const editInputs = (id: string, edit: InputsEdit): Promise<Accepted> =>
 export const startRun = (id: string, run: RunRequest): Promise<RunAccepted> =>
   request("POST", sheet(id, "runs"), JSON.stringify(run));
 
-export const selectHead = (id: string, head: HeadSelect): Promise<Accepted> =>
+export const selectHead = (id: string, head: HeadSelect): Promise<HeadSelected> =>
   request("PATCH", sheet(id, "heads"), JSON.stringify(head));
 
 export const upload = (file: File): Promise<FileValue> =>

@@ -199,6 +199,13 @@ export interface Accepted {
   seq: number;
 }
 
+/** A result is shown. `missing` says, in sentences, what of its past could not be brought back. */
+export interface HeadSelected {
+  version: number;
+  seq: number;
+  missing: string[];
+}
+
 /** A run was started. */
 export interface RunAccepted {
   run: string;

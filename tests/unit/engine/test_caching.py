@@ -19,6 +19,7 @@ from daggr.errors import GraphError, NodeFailedError, NotCachedError
 from daggr.graph.graph import drawing_of
 from daggr.graph.nodes.base import spec_of
 from daggr.store import runs
+from daggr.store.fsck.check import check
 from daggr.store.records import Run
 from tests.handmade import Field
 
@@ -208,3 +209,37 @@ def test_a_function_that_changes_its_input_in_place_spoils_nothing(engine: Engin
     assert engine.store.load(by_port["items"]) == [1, 2, 3]
     assert Path(engine.store.load(by_port["path"])).read_text() == "text"
     assert call(engine, made, "refresh", **given).runs["grow"].outputs == run.outputs
+
+
+def test_two_runs_that_write_one_path_at_the_same_time_are_not_cached(engine: Engine, tmp_path: Path) -> None:
+    class File(Field):
+        block = "file"
+
+    def write(text: str, folder: str, alone: bool) -> str:
+        path = Path(folder) / f"{text if alone else 'out'}.txt"
+        path.write_text(text)
+        Path(folder, f"{text} is here").touch()
+        while not alone and len(list(Path(folder).glob("* is here"))) < 2:
+            time.sleep(0.005)
+        return str(path)
+
+    def node(name: str, *, alone: bool) -> FnNode:
+        inputs = {"text": name, "folder": str(tmp_path), "alone": alone}
+        return FnNode(write, name=name, inputs=inputs, outputs={"file": File()}, concurrent=True)
+
+    apart = program(engine, node("a", alone=True), node("b", alone=True))
+    assert {run.uncached for run in call(engine, apart).runs.values()} == {""}
+    assert call(engine, apart).cache == "hit"
+    for found in tmp_path.glob("* is here"):
+        found.unlink()
+    both = program(engine, node("a", alone=False), node("b", alone=False))
+    call(engine, both)
+    with engine.store.read() as txn:
+        reasons = [next(runs.by_node(txn, both.graph, name)).uncached for name in ("a", "b")]
+    assert all("out.txt" in reason and "at the same time" in reason for reason in reasons)
+    assert not check(engine.store).damage
+    assert call(engine, both).cache == "miss", "neither is a hit"
+    one_after_the_other = program(engine, node("a", alone=False))
+    first = call(engine, one_after_the_other).runs["a"]
+    assert first.uncached == ""
+    assert call(engine, one_after_the_other).cache == "hit"

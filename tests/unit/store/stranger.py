@@ -39,7 +39,8 @@ Head = namedtuple("Head", "run parents")
 RECORDS: dict[str, Any] = {
     "artifact": Artifact, "run": Run, "sheet": Sheet, "snapshot": Snapshot,
     "meta": namedtuple("Note", "value"), "blob": namedtuple("Blob", "size xxh3 condemned ref_txn"),
-    "definition": namedtuple("Definition", "leaves sources", defaults=({},)), "history": namedtuple("Entry", "run key outputs parents"),
+    "definition": namedtuple("Definition", "leaves sources", defaults=({},)),
+    "history": namedtuple("Entry", "run key outputs parents"),
     "pin": namedtuple("Pin", "label at"), "lease": namedtuple("Lease", "pid host started floor"),
     "filestat": namedtuple("FileStat", "size mtime_ns ctime_ns sha256 xxh3"),
 }  # fmt: skip
