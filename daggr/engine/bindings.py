@@ -69,11 +69,11 @@ def bind(
 
 def changed_ports(run: Run, bindings: Iterable[Binding]) -> list[str]:
     """The ports on which a run was given something else than there is now; of sampled values their providers count."""
-    then = {given.port: _kept_apart(given) for given in run.inputs}
-    now = {given.port: _kept_apart(given) for given in bindings}
+    then = {given.port: asked_for(given) for given in run.inputs}
+    now = {given.port: asked_for(given) for given in bindings}
     return [] if then == now else [port for port in {**now, **then} if then.get(port) != now.get(port)]
 
 
-def _kept_apart(given: Binding) -> tuple[bool, bytes]:
+def asked_for(given: Binding) -> tuple[bool, bytes]:
     """What a binding stands for in a lookup key: never is a provider taken for a value."""
     return (True, given.provider) if given.source == "sampled" else (False, given.digest)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from daggr.engine.bindings import asked_for
 from daggr.engine.fingerprint.redact import HIDDEN
 from daggr.engine.phrases import depth, phrase
 from daggr.store.records import Binding
@@ -139,12 +140,10 @@ def _leaf(name: str, before: Side, after: Side, *, diffs: bool) -> Change:
 
 
 def _diff(name: str, before: Side, after: Side) -> str:
-    """The difference of a leaf's sources; of a default, that of the function which has it."""
+    """The difference of a leaf's sources; of a default or a member, that of the function or class which has it."""
     was, now = before.sources.get(name, ""), after.sources.get(name, "")
-    if not was and not now and " default " in name:
-        function = name.rpartition(" default ")[0]
-        if before.leaves.get(function) == after.leaves.get(function):  # else its own diff shows it
-            was, now = before.sources.get(function, ""), after.sources.get(function, "")
+    if not was and not now and (owner := _owner(name, before, after)):
+        was, now = before.sources[owner], after.sources[owner]
     known_once = name in before.leaves and name in after.leaves and not (was and now)
     if was == now or known_once:
         return ""
@@ -152,6 +151,16 @@ def _diff(name: str, before: Side, after: Side) -> str:
     if len(old) + len(new) > DIFF_LIMIT:
         return ""
     return "\n".join(difflib.unified_diff(old, new, "before", "after", lineterm=""))
+
+
+def _owner(name: str, before: Side, after: Side) -> str:
+    """The leaf, told already if it changed, whose source has what another leaf is about."""
+    for mark in (" default ", " fields", " order", " members", "."):
+        owner = name.rpartition(mark)[0]
+        if owner in before.sources and owner in after.sources:
+            is_same = before.leaves.get(owner) == after.leaves.get(owner)  # else its own diff shows it
+            return owner if is_same else ""
+    return ""
 
 
 # ---------------------------------------------------------------- inputs
@@ -169,12 +178,7 @@ def _ports(before: Side, after: Side) -> list[str]:
 def _is_other(port: str, before: Side, after: Side) -> bool:
     """Whether a port is given something else, as look-ups see it: of sampled values their providers count."""
     old, new = before.inputs.get(port), after.inputs.get(port)
-    return old is None or new is None or _kept_apart(old) != _kept_apart(new)
-
-
-def _kept_apart(given: Binding) -> tuple[bool, bytes]:
-    """What counts of an input in a lookup key: never is a provider taken for a value."""
-    return (True, given.provider) if given.source == "sampled" else (False, given.digest)
+    return old is None or new is None or asked_for(old) != asked_for(new)
 
 
 def _input(port: str, before: Side, after: Side) -> Change | None:

@@ -11,7 +11,7 @@ from daggr import runtime
 from daggr.errors import DuplicateNodeError, GraphError, UnknownPortError, did_you_mean
 from daggr.graph.drawing import Drawing, draw, topological
 from daggr.graph.edge import Edge
-from daggr.graph.nodes.base import Node, spec_of
+from daggr.graph.nodes.base import Node, NodeSpec, spec_of
 from daggr.graph.place import caller
 from daggr.graph.port import EdgeSource, Port, PortOwner
 from daggr.graph.schema import api_schema
@@ -87,14 +87,14 @@ class Graph:
             raise
 
     def _include(self, nodes: Sequence[PortOwner], where: str | None) -> None:
+        known = {id(node) for node in self._nodes}
+        taken = {node.name: spec_of(node) for node in self._nodes}
         for node in _sorted_by_serial(_with_ancestors(nodes, where)):
-            self._take(node)
+            if id(node) not in known:
+                self._take(node, taken)
 
-    def _take(self, node: Node) -> None:
-        if any(known is node for known in self._nodes):
-            return
+    def _take(self, node: Node, taken: dict[str, NodeSpec]) -> None:
         spec = spec_of(node)
-        taken = {known.name: spec_of(known) for known in self._nodes}
         if spec.name in taken:
             if not spec.default_name:
                 raise DuplicateNodeError(
@@ -104,6 +104,7 @@ class Graph:
                 )
             spec.name = next(name for n in range(1, len(taken) + 2) if (name := f"{spec.name}_{n}") not in taken)
         self._nodes.append(node)
+        taken[spec.name] = spec
 
     # ------------------------------------------------------------ reading
 

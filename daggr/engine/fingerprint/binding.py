@@ -7,6 +7,7 @@ statement at the top of the module binds the name, and the file is still the one
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import sys
 import types
@@ -40,7 +41,7 @@ class Statement:
     text: str
 
 
-KEPT = 256
+KEPT = 4096
 _known: OrderedDict[int, tuple[Any, Statement | None]] = OrderedDict()
 
 
@@ -75,16 +76,17 @@ def statement_of(module: dict[str, Any], name: str) -> Statement | None:
     source = _as_loaded(module)
     if source is None:
         return None
-    binding = [part for part in source.tree.body if name in _binds(part)]
+    top = _statements(source)
+    binding = top.binding.get(name, [])
     if len(binding) != 1 or not isinstance(
         binding[0], (ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     ):
         return None
     if isinstance(getattr(binding[0], "value", None), ast.Constant):
         return None  # somebody else gave it what it is now
-    if any(isinstance(part, ast.Global) and name in part.names for part in ast.walk(source.tree)) or _set_outside(name):
+    if name in top.declared or _set_outside(name):
         return None
-    parts = [*binding, *(part for part in source.tree.body if _changes(part, name))]
+    parts = [*binding, *top.changing.get(name, [])]
     found = {one.chain: one for one in references_in(list(parts)) if one.chain[0] != name}
     return Statement(
         form=digest("daggr/binding", *(code_form(part) for part in parts)),
@@ -100,24 +102,44 @@ def _set_outside(name: str) -> bool:
     return any(name in source.sets_on_imported for source in sources if source is not None)
 
 
-def _binds(statement: ast.stmt) -> set[str]:
-    bound = bound_in([statement])
-    return bound.names | bound.imported
+@dataclass(frozen=True)
+class _Statements:
+    """The statements at the top of a module: which ones bind a name, and which ones change its value."""
+
+    binding: dict[str, list[ast.stmt]]
+    changing: dict[str, list[ast.stmt]]
+    declared: frozenset[str]
+    """The names that functions declare `global`."""
 
 
-def _changes(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement changes the value of a name: `name.do()`, `name.x = …`, `name[x] = …`."""
+@functools.lru_cache(maxsize=64)
+def _statements(source: SourceText) -> _Statements:
+    binding: dict[str, list[ast.stmt]] = {}
+    changing: dict[str, list[ast.stmt]] = {}
+    for part in source.tree.body:
+        bound = bound_in([part])
+        for name in bound.names | bound.imported:
+            binding.setdefault(name, []).append(part)
+        for name in _changed(part):
+            changing.setdefault(name, []).append(part)
+    declared = (name for part in ast.walk(source.tree) if isinstance(part, ast.Global) for name in part.names)
+    return _Statements(binding, changing, frozenset(declared))
+
+
+def _changed(statement: ast.stmt) -> set[str]:
+    """The names whose values a statement changes: `name.do()`, `name.x = …`, `name[x] = …`."""
     match statement:
         case ast.Expr(value=ast.Call(func=target)):
-            return _root(target) == name
-        case ast.Assign():
-            return any(_root(target) == name for target in statement.targets if not isinstance(target, ast.Name))
+            found = [target]
+        case ast.Assign(targets=targets):
+            found = [target for target in targets if not isinstance(target, ast.Name)]
         case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-            return not isinstance(target, ast.Name) and _root(target) == name
-        case ast.Delete():
-            return any(_root(target) == name for target in statement.targets)
+            found = [] if isinstance(target, ast.Name) else [target]
+        case ast.Delete(targets=targets):
+            found = list(targets)
         case _:
-            return False
+            found = []
+    return {_root(target) for target in found}
 
 
 def _root(node: ast.expr) -> str:

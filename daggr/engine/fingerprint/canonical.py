@@ -22,12 +22,14 @@ from daggr.engine.fingerprint.scope import (
     bound_in,
     parameters,
     passed_on,
+    targets,
     telling_decorators,
 )
 
 _SEES_LOCALS = frozenset({"locals", "eval", "exec", "vars", "dir"})
 _SEES_FRAMES = frozenset({"_getframe", "currentframe"})
 _BINDS_BY_NAME = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
+_BODIES = frozenset({"body", "orelse", "finalbody"})
 _END = b")"
 _UNSAID = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
@@ -79,6 +81,7 @@ class _Writer:
         self._list("decorators", decorators)
         if self._full and not isinstance(node, ast.Lambda):
             self._optional("returns", node.returns)
+        if self._full or not is_root:  # those of the root are in its closure, if it uses them
             self._list("type_params", getattr(node, "type_params", []))
         self._renamed = _renaming(node, body)
         self._body("body", body, has_docstring=not isinstance(node, ast.Lambda))
@@ -151,8 +154,7 @@ class _Writer:
         self.parts.append(b"over")
         self.write(node.generators[0].iter)
         if outer is not _NOT_RENAMED:
-            targets = [p.id for one in node.generators for p in ast.walk(one.target) if isinstance(p, ast.Name)]
-            inner = {name: f"%inner{count + number}" for number, name in enumerate(dict.fromkeys(targets))}
+            inner = {name: f"%inner{count + number}" for number, name in enumerate(targets(node))}
             self._renamed, self._inner = {**outer, **inner}, count + len(inner)
         self.parts.append(type(node).__name__.encode())
         for name in ("elt", "key", "value"):
@@ -174,7 +176,7 @@ class _Writer:
             if isinstance(value, ast.AST):
                 self.parts.append(name.encode())
                 self.write(value)
-            elif name == "body" and isinstance(value, list):
+            elif name in _BODIES and isinstance(value, list):
                 self._body(name, value, has_docstring=isinstance(node, (ast.ClassDef, ast.Module)))
             elif isinstance(value, list):
                 self._list(name, value)
@@ -227,9 +229,7 @@ def _names(node: ast.AST) -> Iterator[str]:
         yield node.rest
     elif isinstance(node, ast.alias) and node.asname:
         yield node.asname
-    inner: set[str] = set()
-    if isinstance(node, COMPREHENSIONS):
-        inner = {part.id for one in node.generators for part in ast.walk(one.target) if isinstance(part, ast.Name)}
+    inner = targets(node) if isinstance(node, COMPREHENSIONS) else []
     for part in ast.iter_child_nodes(node):
         yield from (name for name in _names(part) if name not in inner)
 

@@ -13,14 +13,17 @@ from typing import Any
 
 from daggr.digest import digest, encode
 from daggr.engine.fingerprint.binding import Statement, statement_of
+from daggr.engine.fingerprint.leaves import LeafMap
 from daggr.engine.fingerprint.look import is_a, is_function
 from daggr.engine.fingerprint.ownership import is_own
+from daggr.engine.fingerprint.redact import redacted
+from daggr.engine.fingerprint.text import source_text
 from daggr.engine.fingerprint.values import Unknown, Walk, identity
 
 _NOISE = frozenset({"_abc_impl", "_is_protocol", "_is_runtime_protocol", *(f"__{name}__" for name in (
     "dict", "weakref", "module", "qualname", "doc", "firstlineno", "static_attributes", "dataclass_fields",
     "protocol_attrs", "dataclass_params", "non_callable_proto_members", "parameters", "readonly_keys", "mutable_keys",
-    "classcell", "annotate_func", "annotations_cache", "type_params",
+    "classcell", "callable_proto_members_only", "annotate_func", "annotations_cache", "type_params",
 ))})  # fmt: skip
 _OF_NAMED_TUPLES = frozenset({
     "__new__", "_make", "_replace", "__replace__", "__repr__", "_asdict", "__getnewargs__", "__match_args__",
@@ -34,6 +37,8 @@ _FIELD = ("name", "init", "repr", "hash", "compare", "kw_only")
 
 class Leaves(Walk, typing.Protocol):
     """A walk that takes leaves."""
+
+    leaves: LeafMap
 
     def add(self, name: str, *parts: bytes) -> None:
         """Add a leaf."""
@@ -54,6 +59,10 @@ def add_class(walk: Leaves, name: str, value: type, *, in_full: bool) -> None:
     for base in value.__bases__:
         head.append(walk.reach(f"{name} base {base.__name__}", base, only_called=True))
     walk.add(name, b"class", *head)
+    module = sys.modules.get(value.__module__)
+    source = source_text(str(getattr(module, "__file__", "")))
+    if source is not None and (text := source.class_segment(value.__qualname__)):
+        walk.leaves.sources[name] = redacted(text)
     if _is_made_by_library(value):
         walk.state(f"{name} statement", _statement(name, value))
         for member, function in own_functions(value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import inspect
 import sys
 import types
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from daggr.digest import Digest, digest
 from daggr.engine.fingerprint.canonical import function_form
-from daggr.engine.fingerprint.code import code_bytes, imports_of, loaded_globals
+from daggr.engine.fingerprint.code import code_bytes, imports_of, loaded_globals, nested
 from daggr.engine.fingerprint.redact import redacted
 from daggr.engine.fingerprint.scope import (
     Reference,
@@ -99,18 +100,18 @@ def _from_source(code: types.CodeType) -> FunctionCode | None:
             return None
         decorators = telling_decorators(node)
         free = frozenset(code.co_freevars)
-        optimized = str(sys.flags.optimize).encode() if sys.flags.optimize else b""
+        made, words = _made_otherwise(code), frozenset(_words(node))
         return FunctionCode(
-            short=digest("daggr/source", function_form(node, full=False), optimized),
-            full=digest("daggr/full source", function_form(node, full=True), optimized),
+            short=digest("daggr/source", function_form(node, full=False), made),
+            full=digest("daggr/full source", function_form(node, full=True), made),
             exact=digest("daggr/text", source.segment(node).encode("utf-8", "surrogatepass")),
-            references=_once(references(node, free)),
+            references=_once(_mangled(references(node, free), code)),
             full_references=_once(references_in([*decorators, *annotated_by(node)], free)),
-            imported=tuple(sorted({*imports(node), *_imported_by_text(node)})),
+            imported=tuple(sorted({*imports(node), *_imported_by_text(node, words)})),
             decorated=bool(decorators),
-            reads_docs=not _READS_DOCS.isdisjoint(_words(node)),
-            reads_members=not _READS_MEMBERS.isdisjoint(_words(node)),
-            reads_source=not _READS_SOURCE.isdisjoint(_words(node)),
+            reads_docs=not _READS_DOCS.isdisjoint(words),
+            reads_members=not _READS_MEMBERS.isdisjoint(words),
+            reads_source=not _READS_SOURCE.isdisjoint(words),
             reads_names=_reads_names(node),
             text=redacted(source.segment(node)),
         )
@@ -118,9 +119,26 @@ def _from_source(code: types.CodeType) -> FunctionCode | None:
         return None
 
 
-def _imported_by_text(node: ast.AST) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+def _made_otherwise(code: types.CodeType) -> bytes:
+    """What makes the same source another code: `python -O`, and `types.coroutine`."""
+    made = str(sys.flags.optimize).encode() if sys.flags.optimize else b""
+    return made + (b"coroutine" if code.co_flags & inspect.CO_ITERABLE_COROUTINE else b"")
+
+
+def _mangled(found: Iterable[Reference], code: types.CodeType) -> Iterator[Reference]:
+    """References as the code makes them: in a class `C`, the name `__x` is `_C__x`."""
+    for one in found:
+        name, *attributes = one.chain
+        if name.startswith("__") and not name.endswith("__"):
+            names = {known for part in nested(code) for known in part.co_names if known.endswith(name)}
+            yield from (Reference((known, *attributes), one.only_called) for known in sorted(names))
+        else:
+            yield one
+
+
+def _imported_by_text(node: ast.AST, words: frozenset[str]) -> Iterator[tuple[str, int, tuple[str, ...]]]:
     """Texts that may be names of modules, in a function that imports by text."""
-    if _IMPORTS_BY_TEXT.isdisjoint(_words(node)):
+    if _IMPORTS_BY_TEXT.isdisjoint(words):
         return
     for part in ast.walk(node):
         if isinstance(part, ast.Constant) and isinstance(part.value, str):

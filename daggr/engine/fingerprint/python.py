@@ -26,9 +26,13 @@ from daggr.engine.fingerprint.leaves import LeafMap
 from daggr.engine.fingerprint.libraries import library_version
 from daggr.engine.fingerprint.look import is_class, is_function, is_module
 from daggr.engine.fingerprint.ownership import is_own
+from daggr.engine.fingerprint.redact import redacted
 from daggr.engine.fingerprint.scope import Reference
-from daggr.engine.fingerprint.source import own_sources, sources_digest
-from daggr.engine.fingerprint.values import Unknown, by_name, identity
+from daggr.engine.fingerprint.source import own_texts, sources_digest
+from daggr.engine.fingerprint.values import Unknown, by_name, described, identity
+
+_LONG = 240
+"""The length from which a leaf's name is shortened."""
 
 
 def add_python(leaves: LeafMap, name: str, value: Any) -> None:
@@ -58,8 +62,11 @@ class _Walk:
         self.leaves = leaves
         self.watch = leaves.watch
         self.seen: dict[int, tuple[str, Any]] = {}
+        self.depth = 0
         self._waiting: deque[tuple[str, Any]] = deque()
         self._functions: dict[int, _Reached] = {}
+        self._names: dict[str, int] = {}
+        """How often a name was asked for."""
         self._shown: dict[int, type] = {}
         """Classes that are passed on to somebody."""
         self._stated: set[tuple[int, bytes]] = set()
@@ -82,7 +89,7 @@ class _Walk:
             return self._of_library(value)
         known = self.seen.get(id(value))
         if known is None:
-            self.seen[id(value)] = (name, value)  # the reference keeps the id from being used again
+            name = self.meet(name, value)
             if is_function(value) and is_own(value):
                 code = function_code(value.__code__)
                 self._functions[id(value)] = _Reached(name, value, code, code.decorated)
@@ -92,6 +99,20 @@ class _Walk:
         elif not only_called and (reached := self._functions.get(id(value))) is not None:
             self._show_in_full(reached)
         return b"leaf" + (known[0] if known is not None else name).encode()
+
+    def meet(self, name: str, value: Any) -> str:
+        """Note that an object is met, under a name that no other object has: others refer to it by that name."""
+        name = _shortened(name)
+        self._names[name] = count = self._names.get(name, 0) + 1
+        unique = name if count == 1 else f"{name} #{count}"
+        self.seen[id(value)] = (unique, value)  # the reference keeps the id from being used again
+        return unique
+
+    def later(self, name: str, value: Any) -> bytes:
+        """Refer to an object that lies deep in others; it becomes a leaf of its own."""
+        name = self.meet(name, value)
+        self._waiting.append((name, value))
+        return b"leaf" + name.encode()
 
     def state(self, name: str, statement: Statement) -> None:
         """Add the leaf of a statement, and what it refers to."""
@@ -145,8 +166,10 @@ class _Walk:
                 self._visit_function(self._functions[id(value)])
             elif is_function(value):
                 self._visit_wrapper(name, value)
+            elif not is_class(value):
+                self.leaves.add(name, described(self, name, value))
             else:
-                self.watch.members(vars(value))
+                self.watch.kind(value)
                 add_class(self, name, value, in_full=id(value) in self._shown)
         except Unknown as unknown:
             self.leaves.refuse(unknown.name, unknown.kind)
@@ -208,8 +231,9 @@ class _Walk:
 
     def _visit_defaults(self, name: str, function: types.FunctionType) -> None:
         code, given = function.__code__, function.__defaults__ or ()
-        names = code.co_varnames[: code.co_argcount][code.co_argcount - len(given) :]
-        for parameter, value in (*zip(names, given, strict=True), *sorted((function.__kwdefaults__ or {}).items())):
+        names = reversed(code.co_varnames[: code.co_argcount])
+        positional = [*zip(names, reversed(given), strict=False)][::-1]  # whoever sets defaults may set too many
+        for parameter, value in (*positional, *sorted((function.__kwdefaults__ or {}).items())):
             self.visit(f"{name} default {parameter}", value)
 
     def _visit_closure(self, name: str, function: types.FunctionType) -> None:
@@ -244,6 +268,8 @@ class _Walk:
                 self.watch.name(vars(value), attribute)
                 if not hasattr(value, attribute):
                     break
+                if attribute not in vars(value):  # the module's `__getattr__` has it
+                    self.watch.opaque()
                 value, used = getattr(value, attribute), used + 1
             if used < len(chain):  # an attribute: of a class, such as a method, or of a function
                 only_called = is_class(value)
@@ -258,9 +284,16 @@ class _Walk:
     def _add_sources(self, name: str, module: str) -> bool:
         """The sources behind a module's name; a library has none. Says whether there were any."""
         self.watch.opaque()
-        sources = sorted(own_sources(module))
-        for own, source in sources:
-            self.leaves.add(f"{name} source of {own}", source)
+        sources = sorted(own_texts(module))
+        for own, form, text in sources:
+            self.leaves.add(leaf := f"{name} source of {own}", form)
+            if text:
+                self.leaves.sources.setdefault(leaf, redacted(text))
         if sources:
-            self.leaves.modules[module] = sources_digest(sources)
+            self.leaves.modules[module] = sources_digest((own, form) for own, form, _ in sources)
         return bool(sources)
+
+
+def _shortened(name: str) -> str:
+    """The way to a leaf, without its middle if it is long: the names of a chain of functions grow with the chain."""
+    return name if len(name) <= _LONG else f"{name[: _LONG // 2]} … {name[-_LONG // 2 :]}"

@@ -99,8 +99,17 @@ def bound_in(parts: list[ast.AST]) -> Bound:
                 bound.names.add(name)
             case ast.MatchMapping(rest=str() as name):
                 bound.names.add(name)
+        bound.nested = bound.nested or type(node).__name__ == "TypeAlias"  # it knows its name; new in Python 3.12
         waiting.extend(ast.iter_child_nodes(node))
     return bound
+
+
+def targets(node: Comprehension) -> list[str]:
+    """The variables of a comprehension, in order. A target such as `table[key]` reads names, and binds none."""
+    parts = [part for one in node.generators for part in ast.walk(one.target)]
+    return list(
+        dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
+    )
 
 
 def _outside(node: ast.AST) -> list[ast.AST]:
@@ -187,6 +196,9 @@ def _in(node: ast.AST, known: frozenset[str], *, called: bool) -> Iterator[Refer
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
             yield from _in_comprehension(node, known)
             return
+        case ast.AugAssign(target=ast.Name(id=name)):  # it is read, too
+            if name not in known:
+                yield Reference((name,), only_called=False)
         case ast.AnnAssign():  # the annotation is evaluated in a class only
             yield from references_in([part for part in (node.target, node.value) if part is not None], known)
             return
@@ -197,17 +209,23 @@ def _in(node: ast.AST, known: frozenset[str], *, called: bool) -> Iterator[Refer
 def _in_class(node: ast.ClassDef, known: frozenset[str]) -> Iterator[Reference]:
     """A function in a class does not see the names of the class, and its statements may look them up in the module."""
     yield from references_in(_outside(node), known)
+    known -= bound_in(list(node.body)).own  # before the class binds them, they are looked up in the module
     for part in node.body:
         yield from _in(part, known, called=False)
-        if isinstance(part, ast.AnnAssign):
-            yield from _in(part.annotation, known, called=False)
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, ast.AnnAssign):
+            yield from _in(inner.annotation, known, called=False)
+        elif not isinstance(inner, (*FUNCTIONS, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(inner))
 
 
 def _in_comprehension(node: Comprehension, known: frozenset[str]) -> Iterator[Reference]:
-    targets = {part.id for one in node.generators for part in ast.walk(one.target) if isinstance(part, ast.Name)}
     yield from _in(node.generators[0].iter, known, called=False)
+    inside = known.union(targets(node))
     for part in ast.iter_child_nodes(node):
-        yield from _in(part, known | targets, called=False)
+        yield from _in(part, inside, called=False)
 
 
 def _chain(node: ast.Attribute) -> tuple[str, ...] | None:

@@ -16,9 +16,18 @@ from daggr.engine.fingerprint.ownership import is_own_file
 from daggr.engine.fingerprint.scope import imports
 from daggr.engine.fingerprint.text import source_text
 
+LONGEST_TEXT = 200_000
+"""The texts of longer modules are not kept with a definition."""
+
 
 def own_sources(module: str) -> Iterator[tuple[str, bytes]]:
     """The name and canonical form of an own module, its packages, and every own module they import; each once."""
+    for name, form, _ in own_texts(module):
+        yield name, form
+
+
+def own_texts(module: str) -> Iterator[tuple[str, bytes, str]]:
+    """As `own_sources`, with the texts: empty for what is no Python, or too long to keep."""
     waiting, seen = [module], set()
     while waiting:
         name = waiting.pop()
@@ -31,9 +40,9 @@ def own_sources(module: str) -> Iterator[tuple[str, bytes]]:
             continue
         source = source_text(spec.origin)
         if source is None:
-            yield name, digest("daggr/file", Path(spec.origin).read_bytes())
+            yield name, digest("daggr/file", Path(spec.origin).read_bytes()), ""
             continue
-        yield name, source.form
+        yield name, source.form, source.text if len(source.text) <= LONGEST_TEXT else ""
         package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
         waiting.extend(one for given in imports(source.imported) for one in absolute_names(*given, package))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import linecache
 import os
+import re
 import textwrap
 import types
 import warnings
@@ -44,20 +46,41 @@ class SourceText:
 
     def find(self, code: types.CodeType) -> Function | None:
         """The function or lambda that a code object was made from: it is compiled again, and must come out the same."""
-        live, name = code_bytes(code), code.co_name
-        places = [place for place in self._functions if place.name == name and live in self._compiled.get(place, ())]
+        # `types.coroutine` changes the flags of what has been compiled
+        live = code_bytes(code.replace(co_flags=code.co_flags & ~inspect.CO_ITERABLE_COROUTINE))
+        places = [place for place in self._places.get(code.co_name, ()) if live in self._compiled.get(place, ())]
         if not places:
             return None
         nearest = min(places, key=lambda place: abs(place.line - code.co_firstlineno))
         found = self._functions[nearest]
-        return found[0] if len(found) == 1 else self._among(nearest, live)
+        return found[0] if len(found) == 1 else self._apart.get((nearest, live))
 
     def segment(self, node: Function | ast.stmt) -> str:
         """The text of a part, from its decorators on."""
-        if isinstance(node, ast.Lambda):
-            return ast.get_source_segment(self.text, node) or ""
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
-        return textwrap.dedent("\n".join(self.text.splitlines()[first - 1 : node.end_lineno]))
+        lines = self._lines[first - 1 : node.end_lineno]
+        if not isinstance(node, ast.Lambda):
+            return textwrap.dedent("\n".join(lines))
+        parts = [line.encode() for line in lines]  # columns are counted in bytes
+        parts[-1] = parts[-1][: node.end_col_offset]
+        parts[0] = parts[0][node.col_offset :]
+        return b"\n".join(parts).decode()
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return re.split(r"\r\n|\r|\n", self.text)  # `splitlines` would end a line at a form feed, too
+
+    def class_segment(self, qualname: str) -> str:
+        """The text of a class at the top of the module or in another class; empty if there is none."""
+        body, found = self.tree.body, None
+        for name in qualname.split("."):
+            found = next(
+                (part for part in reversed(body) if isinstance(part, ast.ClassDef) and part.name == name), None
+            )
+            if found is None:
+                return ""
+            body = found.body
+        return self.segment(found) if found is not None else ""
 
     @cached_property
     def form(self) -> Digest:
@@ -93,6 +116,13 @@ class SourceText:
         return found
 
     @cached_property
+    def _places(self) -> dict[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
+        for place in self._functions:
+            found.setdefault(place.name, []).append(place)
+        return found
+
+    @cached_property
     def _compiled(self) -> dict[Place, set[bytes]]:
         """What each place's code is; classes and comprehensions, which are among them, are called otherwise."""
         found: dict[Place, set[bytes]] = {}
@@ -100,15 +130,23 @@ class SourceText:
             found.setdefault(Place(code.co_firstlineno, code.co_name), set()).add(code_bytes(code))
         return found
 
-    def _among(self, place: Place, live: bytes) -> Function | None:
-        """Which of several in one place, such as the lambdas of a line: each is given a line of its own."""
+    @cached_property
+    def _apart(self) -> dict[tuple[Place, bytes], Function]:
+        """Functions that share a place, such as the lambdas of a line, by their code: each is given its own line."""
         tree = _parse(self.text)
-        copies = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS) and _place(node) == place]
-        for number, node in enumerate(copies):
-            node.lineno = node.end_lineno = _MARK + number
+        sharing = [
+            (copy, node)
+            for copy, node in zip(ast.walk(tree), ast.walk(self.tree), strict=True)
+            if isinstance(copy, FUNCTIONS) and isinstance(node, FUNCTIONS) and len(self._functions[_place(node)]) > 1
+        ]
+        for number, (copy, _) in enumerate(sharing):
+            copy.lineno = copy.end_lineno = _MARK + number
         compiled = {code.co_firstlineno: code_bytes(code) for code in self._compile(tree)}
-        matches = [number for number in range(len(copies)) if compiled.get(_MARK + number) == live]
-        return self._functions[place][matches[0]] if matches else None
+        found: dict[tuple[Place, bytes], Function] = {}
+        for number, (_, node) in enumerate(sharing):
+            if (live := compiled.get(_MARK + number)) is not None:
+                found.setdefault((_place(node), live), node)
+        return found
 
     def _compile(self, tree: ast.Module) -> Iterator[types.CodeType]:
         with warnings.catch_warnings():

@@ -73,6 +73,10 @@ _PAYLOADS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 """What an instance of these holds besides its attributes; the first that fits."""
 
 
+DEEP = 40
+"""Objects within objects that are looked at in one go: Python's stack is not endless, and a list may be linked."""
+
+
 class Unknown(Exception):
     """A part whose identity cannot be trusted: under which name, and of which kind."""
 
@@ -87,6 +91,14 @@ class Walk(Protocol):
 
     seen: dict[int, tuple[str, Any]]
     watch: Watch
+    depth: int
+    """How many objects lie around the one that is looked at."""
+
+    def meet(self, name: str, value: Any) -> str:
+        """Note that an object is met, under a name that no other object has."""
+
+    def later(self, name: str, value: Any) -> bytes:
+        """Refer to an object that is looked at when the others have been."""
 
     def reach(self, name: str, value: Any, *, only_called: bool = False) -> bytes:
         """Refer to a function, class or module; its leaves are added under the name at which it is met first."""
@@ -106,6 +118,8 @@ def identity(walk: Walk, name: str, value: Any) -> bytes:
     """
     if type(value) in _SCALARS:
         return b"scalar" + encode(value)
+    if id(value) in walk.seen and not (is_function(value) or is_module(value) or is_class(value)):
+        return b"seen" + walk.seen[id(value)][0].encode()
     try:
         found = identify(value)
     except UnencodableError:
@@ -118,10 +132,19 @@ def identity(walk: Walk, name: str, value: Any) -> bytes:
     if is_function(value) or is_module(value) or is_class(value):
         return walk.reach(name, value)
     walk.watch.opaque()
-    if id(value) in walk.seen:
-        return b"seen" + walk.seen[id(value)][0].encode()
-    walk.seen[id(value)] = (name, value)  # the reference keeps the id from being used again
+    if walk.depth >= DEEP:
+        return walk.later(name, value)
+    return described(walk, walk.meet(name, value), value)
+
+
+def described(walk: Walk, name: str, value: Any) -> bytes:
+    """The identity of an object, by what it has. A type without identity goes by the statement that makes it.
+
+    Raises:
+        Unknown: it, or a part of it, has none.
+    """
     try:
+        walk.depth += 1
         return _identity(walk, name, value)
     except Unknown:
         statement = statement_for(value)
@@ -131,6 +154,8 @@ def identity(walk: Walk, name: str, value: Any) -> bytes:
         return digest(
             "daggr/bound", walk.reach(f"{name} class", type(value), only_called=True), f"{name} statement".encode()
         )
+    finally:
+        walk.depth -= 1
 
 
 def _name_in_typing(value: Any) -> str | None:
@@ -223,15 +248,6 @@ def _of_typing(walk: Walk, name: str, value: Any) -> bytes:
     )
 
 
-def _has_value(value: Any) -> bool:
-    """Whether an object is a value: plain data, a container, or one with a codec."""
-    try:
-        identify(value)
-    except UnencodableError:
-        return any(type(value) is payload for payload, _ in _PAYLOADS)
-    return True
-
-
 # ---------------------------------------------------------------- instances
 
 
@@ -259,7 +275,7 @@ def _payload(walk: Walk, name: str, value: Any) -> bytes:
         if is_a(value, kind):
             content = payload(value)
             if isinstance(content, set):
-                return digest("daggr/set", *sorted(_member(walk, name, one) for one in content))
+                return digest("daggr/set", *_members(walk, name, content))
             if isinstance(content, list):
                 return digest("daggr/payload", kind.__name__.encode(), _of_items(walk, name, content))
             return digest("daggr/payload", kind.__name__.encode(), identity(walk, name, content))
@@ -269,11 +285,30 @@ def _payload(walk: Walk, name: str, value: Any) -> bytes:
     return b""
 
 
-def _member(walk: Walk, name: str, value: Any) -> bytes:
-    """A member of a set that has other members than plain data: those have no order, and so no names."""
-    if is_a(value, (enum.Enum, type)) or _has_value(value):
-        return identity(walk, f"{name}{{…}}", value)
-    raise Unknown(name, "a set of objects")
+def _members(walk: Walk, name: str, members: set[Any]) -> list[bytes]:
+    """The members of a set that are not all plain data, in an order of their own: that of the set is chance."""
+    placed: dict[bytes, Any] = {}
+    for member in members:
+        place = _place(name, member)
+        if place in placed:
+            raise Unknown(name, "a set of objects")
+        placed[place] = member
+    return [identity(walk, f"{name}{{…}}", placed[place]) for place in sorted(placed)]
+
+
+def _place(name: str, member: Any) -> bytes:
+    """Where a member of a set comes among the others: what has neither a name nor a value has no place."""
+    if is_a(member, enum.Enum):
+        return encode((1, type(member).__qualname__, type(member).__module__, str(member)))
+    if is_class(member) or is_function(member):
+        return encode((2, member.__qualname__, member.__module__))
+    try:
+        return encode((3, bytes(identify(member))))
+    except UnencodableError:
+        if type(member) not in (tuple, frozenset):
+            raise Unknown(name, "a set of objects") from None
+    places = [_place(name, part) for part in member]
+    return encode((4, places if type(member) is tuple else sorted(places)))
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,7 @@ class Watch:
     def __init__(self) -> None:
         self._names: list[tuple[Mapping[str, Any], str, Any]] = []
         self._functions: list[tuple[types.FunctionType, tuple[Any, ...]]] = []
+        self._classes: list[tuple[type, tuple[Any, ...]]] = []
         self._cells: list[tuple[types.CellType, Any]] = []
         self._sizes: list[tuple[Mapping[str, Any], int]] = []
         self._contents: list[tuple[Any, bytes]] = []
@@ -42,6 +43,11 @@ class Watch:
         for name in names:
             self.name(names, name)
 
+    def kind(self, value: type) -> None:
+        """Watch what a class has, its bases and its name."""
+        self._classes.append((value, _of_class(value)))
+        self.members(vars(value))
+
     def content(self, value: Any, digest: bytes) -> None:
         """Watch data that can be changed in place."""
         self._contents.append((value, digest))
@@ -52,18 +58,35 @@ class Watch:
 
     def unchanged(self) -> bool:
         """Whether everything is as it was. False may also mean that this cannot be told."""
-        return (
-            not self._is_opaque
-            and all(names.get(name, _NOTHING) is value for names, name, value in self._names)
-            and all(len(names) == size for names, size in self._sizes)
-            and all(_content(cell) is content for cell, content in self._cells)
-            and all(_same(_parts(function), parts) for function, parts in self._functions)
-            and all(_still(value, digest) for value, digest in self._contents)
-        )
+        if self._is_opaque:
+            return False
+        for names, name, value in self._names:  # plain loops: this is done for every node of every load
+            if names.get(name, _NOTHING) is not value:
+                return False
+        for names, size in self._sizes:
+            if len(names) != size:
+                return False
+        for function, (code, defaults, keywords, doc, name) in self._functions:
+            if function.__code__ is not code or function.__defaults__ is not defaults:
+                return False
+            if function.__kwdefaults__ is not keywords or function.__doc__ is not doc or function.__name__ is not name:
+                return False
+        for cell, content in self._cells:
+            if _content(cell) is not content:
+                return False
+        return self._is_same_within()
+
+    def _is_same_within(self) -> bool:
+        classes = all(_same(_of_class(value), parts) for value, parts in self._classes)
+        return classes and all(_still(value, digest) for value, digest in self._contents)
 
 
 def _parts(function: types.FunctionType) -> tuple[Any, ...]:
     return function.__code__, function.__defaults__, function.__kwdefaults__, function.__doc__, function.__name__
+
+
+def _of_class(value: type) -> tuple[Any, ...]:
+    return type(value), value.__bases__, value.__qualname__
 
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
