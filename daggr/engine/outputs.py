@@ -142,10 +142,16 @@ def _file_name(port: str, component: Component | None, source: Path) -> str:
 
 
 def _items(value: Any) -> Iterator[Any]:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    for child in children:
-        yield child
-        yield from _items(child)
+    """Everything within lists and dicts, however deep, each container once."""
+    waiting, seen = [value], {id(value)}
+    while waiting:
+        at = waiting.pop()
+        children = at.values() if isinstance(at, dict) else at if isinstance(at, (list, tuple)) else ()
+        for child in children:
+            yield child
+            if isinstance(child, (dict, list, tuple)) and id(child) not in seen:
+                seen.add(id(child))
+                waiting.append(child)
 
 
 def _refused(spec: NodeSpec, port: str, what: str) -> NodeFailedError:

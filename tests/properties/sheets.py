@@ -216,19 +216,23 @@ class Model:
 
     def adopt(self, run: Run, parents: Mapping[str, bytes]) -> None:
         self.runs[run.id] = run
+        before = self.run_of(run.node)
         self.show(run.node, Shown(run.id, parents))
-        self.settle({run.node} | {edge.target for edge in self.program.drawing.edges if edge.source == run.node})
+        below = {edge.target for edge in self.program.drawing.edges if edge.source == run.node}
+        self.settle({run.node} | below, {run.node: before})
 
-    def settle(self, touched: Touched | None = None) -> None:
-        """Known results appear where something was touched, and below what changes."""
+    def settle(self, touched: Touched | None = None, before: Mapping[str, Run | None] | None = None) -> None:
+        """Known results appear where something was touched, and below what changes; first what was shown before."""
         looked_at = set(self.nodes if touched is None else touched)
         for node in self.nodes:
             if node not in looked_at or self.bindings(node, b"") is None:
                 continue
             head = self.run_of(node)
             if head is None or not self.stands(head, node):
-                own = [self.runs[entry.shown.run] for entry in reversed(self.history.get(node, []))]
-                known = [one for one in [*own, *reversed(self.runs.values())] if self.stands(one, node)]
+                own = [(before or {}).get(node)]
+                own += [self.runs[entry.shown.run] for entry in reversed(self.history.get(node, []))]
+                own += reversed(self.runs.values())
+                known = [one for one in own if one is not None and self.stands(one, node)]
                 if not known:
                     continue
                 head = known[0]

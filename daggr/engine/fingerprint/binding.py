@@ -18,10 +18,12 @@ from typing import Any
 from daggr import runtime
 from daggr.digest import Digest, digest
 from daggr.engine.fingerprint.canonical import code_form
+from daggr.engine.fingerprint.function import READS_FILES, function_code
 from daggr.engine.fingerprint.ownership import is_own
 from daggr.engine.fingerprint.redact import redacted
 from daggr.engine.fingerprint.scope import Reference, bound_in, references_in
 from daggr.engine.fingerprint.text import SourceText, source_text
+from daggr.graph.nodes.base import last_made
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def statement_for(value: Any) -> Statement | None:
 def _search(value: Any) -> Statement | None:
     for module in own_modules():
         for name, bound in list(vars(module).items()):
-            if bound is value and (found := statement_of(vars(module), name)) is not None:
+            if bound is value and (found := statement_of(vars(module), name, value)) is not None:
                 return found
     return None
 
@@ -71,8 +73,15 @@ def own_modules() -> list[types.ModuleType]:
     return [module for _, module in sorted(loaded, key=lambda pair: pair[0]) if is_own(module)]
 
 
-def statement_of(module: dict[str, Any], name: str) -> Statement | None:
-    """The one statement that binds a name of a module; None where there are several, or none that always runs."""
+def statement_of(module: dict[str, Any], name: str, value: Any = None) -> Statement | None:
+    """The one statement that binds a name of a module; None where there are several, or none that always runs.
+
+    Args:
+        module: The names of the module.
+        name: The name.
+        value: The object that is bound, unless it is a class. Whatever else at the top of the module has to do with it
+            counts, too; where that cannot be followed (another name for it, other modules, files) it is None.
+    """
     source = _as_loaded(module)
     if source is None:
         return None
@@ -86,7 +95,15 @@ def statement_of(module: dict[str, Any], name: str) -> Statement | None:
         return None  # somebody else gave it what it is now
     if name in top.declared or _set_outside(name):
         return None
-    parts = [*binding, *top.changing.get(name, [])]
+    parts = list(binding)
+    if value is not None:
+        parts += [
+            part for part in top.mentioning.get(name, []) if part is not binding[0] and not _only_draws(part, module)
+        ]
+        if any(_is_alias(part, name) for part in parts[1:]) or _used_elsewhere(module, name, value):
+            return None
+        if _reads_files(parts, module):
+            return None
     found = {one.chain: one for one in references_in(list(parts)) if one.chain[0] != name}
     return Statement(
         form=digest("daggr/binding", *(code_form(part) for part in parts)),
@@ -94,6 +111,57 @@ def statement_of(module: dict[str, Any], name: str) -> Statement | None:
         module=module,
         text=redacted("\n".join(source.segment(part) for part in parts)),
     )
+
+
+def _is_alias(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement gives an object another name, under which it may be changed unseen."""
+    given = getattr(statement, "value", None) if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+    return isinstance(given, ast.Name) and given.id == name
+
+
+def _only_draws(statement: ast.stmt, module: dict[str, Any]) -> bool:
+    """Whether a statement only makes or uses nodes and graphs, or prints."""
+    if isinstance(statement, ast.If):
+        return all(_only_draws(part, module) for part in (*statement.body, *statement.orelse))
+    given = getattr(statement, "value", None) if isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign)) else None
+    if not isinstance(given, ast.Call):
+        return False
+    root = _root(given.func)
+    called = module.get(root)
+    kind = called if isinstance(called, type) else type(called)
+    return root == "print" or str(kind.__module__).partition(".")[0] == "daggr"
+
+
+def _used_elsewhere(module: dict[str, Any], name: str, value: Any) -> bool:
+    """Whether another own module does something at its top with an object of this one."""
+    for other in own_modules():
+        source = source_text(str(other.__file__)) if getattr(other, "__file__", None) else None
+        if source is None or vars(other) is module:
+            continue
+        top = _statements(source)
+        by_name = top.mentioning.get(name, []) if vars(other).get(name) is value else []
+        if any(not _only_draws(part, vars(other)) for part in (*by_name, *top.reaching.get(name, []))):
+            return True
+    return False
+
+
+def _reads_files(parts: list[ast.stmt], module: dict[str, Any]) -> bool:
+    """Whether statements read files as data, themselves or by functions of one's own: what is in these is not seen."""
+    words = {part.attr for top in parts for part in ast.walk(top) if isinstance(part, ast.Attribute)}
+    words |= {part.id for top in parts for part in ast.walk(top) if isinstance(part, ast.Name)}
+    if not READS_FILES.isdisjoint(words):
+        return True
+    waiting = [module.get(one.chain[0]) for one in references_in(parts)]
+    seen: set[int] = set()
+    while waiting:
+        function = waiting.pop()
+        if isinstance(function, types.FunctionType) and is_own(function) and id(function) not in seen:
+            seen.add(id(function))
+            code = function_code(function.__code__)
+            if code.reads_files:
+                return True
+            waiting += [function.__globals__.get(one.chain[0]) for one in code.references]
+    return False
 
 
 def _set_outside(name: str) -> bool:
@@ -104,10 +172,11 @@ def _set_outside(name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Statements:
-    """The statements at the top of a module: which ones bind a name, and which ones change its value."""
+    """The statements at the top of a module: which ones bind a name, mention it, or reach for it in a module."""
 
     binding: dict[str, list[ast.stmt]]
-    changing: dict[str, list[ast.stmt]]
+    mentioning: dict[str, list[ast.stmt]]
+    reaching: dict[str, list[ast.stmt]]
     declared: frozenset[str]
     """The names that functions declare `global`."""
 
@@ -115,31 +184,22 @@ class _Statements:
 @functools.lru_cache(maxsize=64)
 def _statements(source: SourceText) -> _Statements:
     binding: dict[str, list[ast.stmt]] = {}
-    changing: dict[str, list[ast.stmt]] = {}
+    mentioning: dict[str, list[ast.stmt]] = {}
+    reaching: dict[str, list[ast.stmt]] = {}
+    imported = source.imported_names
     for part in source.tree.body:
         bound = bound_in([part])
         for name in bound.names | bound.imported:
             binding.setdefault(name, []).append(part)
-        for name in _changed(part):
-            changing.setdefault(name, []).append(part)
+        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
+            continue  # what these do is seen where they are used
+        for name in {one.id for one in ast.walk(part) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}:
+            mentioning.setdefault(name, []).append(part)
+        reached = (one for one in ast.walk(part) if isinstance(one, ast.Attribute) and _root(one) in imported)
+        for name in {one.attr for one in reached}:
+            reaching.setdefault(name, []).append(part)
     declared = (name for part in ast.walk(source.tree) if isinstance(part, ast.Global) for name in part.names)
-    return _Statements(binding, changing, frozenset(declared))
-
-
-def _changed(statement: ast.stmt) -> set[str]:
-    """The names whose values a statement changes: `name.do()`, `name.x = …`, `name[x] = …`."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=target)):
-            found = [target]
-        case ast.Assign(targets=targets):
-            found = [target for target in targets if not isinstance(target, ast.Name)]
-        case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-            found = [] if isinstance(target, ast.Name) else [target]
-        case ast.Delete(targets=targets):
-            found = list(targets)
-        case _:
-            found = []
-    return {_root(target) for target in found}
+    return _Statements(binding, mentioning, reaching, frozenset(declared))
 
 
 def _root(node: ast.expr) -> str:
@@ -161,7 +221,7 @@ def _as_loaded(module: dict[str, Any]) -> SourceText | None:
     if compiled is not None:
         if compiled != (int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF):
             return None
-    elif module.get("__name__") == "__main__" and stat.st_mtime > runtime.STARTED:
+    elif stat.st_mtime > last_made() or (module.get("__name__") == "__main__" and stat.st_mtime > runtime.STARTED):
         return None
     return source_text(filename)
 

@@ -37,6 +37,12 @@ _READS_DOCS = frozenset({
 })  # fmt: skip
 _READS_SOURCE = frozenset({"getsource", "getsourcelines", "getsourcefile", "findsource", "linecache"})
 _IMPORTS_BY_TEXT = frozenset({"import_module", "__import__", "run_module", "run_path"})
+READS_FILES = frozenset({
+    "open", "read", "read_text", "read_bytes", "readlines", "read_csv", "read_json", "read_parquet", "read_excel",
+    "read_table", "read_feather", "loadtxt", "genfromtxt", "fromfile", "imread",
+})  # fmt: skip
+"""Names under which files are read as data."""
+
 _READS_MEMBERS = frozenset({"vars", "dir", "__dict__", "getmembers", "getmembers_static"})
 _READS_NAMES = frozenset({"__name__", "__qualname__"})
 _FUTURES = 0
@@ -57,6 +63,7 @@ class FunctionCode:
         imported: What it imports when it runs: name, dots before it, and the names taken out.
         decorated: Whether its source has decorators.
         reads_docs: Whether it may read docstrings, annotations or signatures.
+        reads_files: Whether it may read files.
         reads_members: Whether it may look at what a class has, in order.
         reads_source: Whether it may read the source of functions.
         reads_names: Whether it may read the names of functions.
@@ -71,6 +78,7 @@ class FunctionCode:
     imported: tuple[tuple[str, int, tuple[str, ...]], ...]
     decorated: bool
     reads_docs: bool
+    reads_files: bool
     reads_members: bool
     reads_source: bool
     reads_names: bool
@@ -105,11 +113,12 @@ def _from_source(code: types.CodeType) -> FunctionCode | None:
             short=digest("daggr/source", function_form(node, full=False), made),
             full=digest("daggr/full source", function_form(node, full=True), made),
             exact=digest("daggr/text", source.segment(node).encode("utf-8", "surrogatepass")),
-            references=_once(_mangled(references(node, free), code)),
+            references=_once([*_mangled(references(node, free), code), *_named_by_text(node, words)]),
             full_references=_once(references_in([*decorators, *annotated_by(node)], free)),
             imported=tuple(sorted({*imports(node), *_imported_by_text(node, words)})),
             decorated=bool(decorators),
             reads_docs=not _READS_DOCS.isdisjoint(words),
+            reads_files=not READS_FILES.isdisjoint(words),
             reads_members=not _READS_MEMBERS.isdisjoint(words),
             reads_source=not _READS_SOURCE.isdisjoint(words),
             reads_names=_reads_names(node),
@@ -134,6 +143,13 @@ def _mangled(found: Iterable[Reference], code: types.CodeType) -> Iterator[Refer
             yield from (Reference((known, *attributes), one.only_called) for known in sorted(names))
         else:
             yield one
+
+
+def _named_by_text(node: ast.AST, words: frozenset[str]) -> Iterator[Reference]:
+    """Texts that may be names of the module, in a function that asks for `globals()`."""
+    if "globals" in words:
+        texts = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
+        yield from (Reference((text,), only_called=False) for text in texts if isinstance(text, str))
 
 
 def _imported_by_text(node: ast.AST, words: frozenset[str]) -> Iterator[tuple[str, int, tuple[str, ...]]]:
@@ -181,6 +197,7 @@ def _from_bytecode(code: types.CodeType) -> FunctionCode:
         imported=tuple(imports_of(code)),
         decorated=False,
         reads_docs=True,
+        reads_files=True,
         reads_members=True,
         reads_source=True,
         reads_names=True,

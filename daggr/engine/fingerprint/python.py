@@ -10,6 +10,7 @@ Not seen: `getattr` with a computed name, `eval`, and what a library does with n
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import types
 from collections import deque
@@ -256,9 +257,14 @@ class _Walk:
         for chain, called in found:
             self.watch.name(module, chain[0])
             if chain[0] not in module:
+                if is_function(planted := vars(builtins).get(chain[0])) and is_own(planted):
+                    self.visit(f"{name}: {chain[0]}", planted)
                 continue
             value, used, only_called = module[chain[0]], 1, called
             if is_module(value) and not is_own(value):
+                if (planted := _own_within(value, chain[1:])) is not None:
+                    self.visit(f"{name}: {'.'.join(chain)}", planted)
+                    continue
                 self.library(value.__name__)
                 self.leaves.add(f"{name}: {'.'.join(chain)}", b"library", encode((value.__name__, *chain[1:])))
                 continue
@@ -297,3 +303,11 @@ class _Walk:
 def _shortened(name: str) -> str:
     """The way to a leaf, without its middle if it is long: the names of a chain of functions grow with the chain."""
     return name if len(name) <= _LONG else f"{name[: _LONG // 2]} … {name[-_LONG // 2 :]}"
+
+
+def _own_within(module: types.ModuleType, attributes: Iterable[str]) -> Any:
+    """A function or class of the user's own that was put into a library's module; None for what is the library's."""
+    value: Any = module
+    for attribute in attributes:
+        value = vars(value).get(attribute) if is_module(value) else None
+    return value if (is_function(value) or is_class(value)) and is_own(value) else None

@@ -93,14 +93,19 @@ class SourceText:
         return ast.Module([part for part in self.tree.body if not _is_for_scripts(part)], [])
 
     @cached_property
-    def sets_on_imported(self) -> frozenset[str]:
-        """The attributes that the text sets on modules and other things that it has imported."""
-        imported = {
+    def imported_names(self) -> frozenset[str]:
+        """The names that imports bind, anywhere in the text."""
+        return frozenset(
             (alias.asname or alias.name).partition(".")[0]
             for part in ast.walk(self.tree)
             if isinstance(part, (ast.Import, ast.ImportFrom))
             for alias in part.names
-        }
+        )
+
+    @cached_property
+    def sets_on_imported(self) -> frozenset[str]:
+        """The attributes that the text sets on modules and other things that it has imported."""
+        imported = self.imported_names
         return frozenset(
             part.attr
             for part in ast.walk(self.tree)

@@ -5,6 +5,8 @@ Of a value whose type has no codec, such as a model or a client, its class and t
 
 from __future__ import annotations
 
+import argparse
+import array
 import collections
 import contextlib
 import enum
@@ -12,6 +14,7 @@ import functools
 import logging
 import pathlib
 import re
+import string
 import sys
 import types
 import typing
@@ -47,12 +50,22 @@ _STATELESS = frozenset({
 })  # fmt: skip
 """Standard instances that decide nothing."""
 
-_PLAIN_BASES = frozenset({"abc", "typing", "collections.abc", "contextlib", "dataclasses"})
-"""Modules of the standard library whose classes keep all they know in Python attributes."""
+_PLAIN_BASES = frozenset({"abc", "typing", "collections.abc", "contextlib", "dataclasses", "pydantic.main"})
+"""Modules whose classes keep all they know in Python attributes."""
 
 _PAYLOADS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (collections.defaultdict, lambda value: [value.default_factory, list(value.items())]),
     (collections.OrderedDict, lambda value: list(value.items())),
+    (collections.Counter, lambda value: list(value.items())),
+    (collections.UserDict, lambda value: [value.data]),
+    (collections.UserList, lambda value: [value.data]),
+    (collections.UserString, lambda value: [value.data]),
+    (types.SimpleNamespace, lambda value: sorted(vars(value).items())),
+    (argparse.Namespace, lambda value: sorted(vars(value).items())),
+    (string.Template, lambda value: [value.template]),
+    (array.array, lambda value: [value.typecode, value.tobytes()]),
+    (range, lambda value: [value.start, value.stop, value.step]),
+    (slice, lambda value: [value.start, value.stop, value.step]),
     (dict, lambda value: list(value.items())),
     (collections.deque, lambda value: [value.maxlen, list(value)]),
     (list, list),
@@ -122,8 +135,9 @@ def identity(walk: Walk, name: str, value: Any) -> bytes:
         return b"seen" + walk.seen[id(value)][0].encode()
     try:
         found = identify(value)
-    except UnencodableError:
-        pass
+    except UnencodableError as error:
+        if type(value) in (list, tuple, dict) and "nested deeper" in error.message:
+            raise Unknown(name, f"a {type(value).__name__} that is nested too deep") from None
     else:
         walk.watch.content(value, found)
         return b"value" + found

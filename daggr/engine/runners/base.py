@@ -115,13 +115,14 @@ def failed(spec: NodeSpec, error: BaseException, what: str = "") -> NodeFailedEr
 def texts_in(value: Any) -> set[str]:
     """All strings within a JSON-like value."""
     found: set[str] = set()
-    waiting = [value]
+    waiting, seen = [value], {id(value)}
     while waiting:
         item = waiting.pop()
         if isinstance(item, str):
             found.add(item)
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, (list, tuple, set, frozenset)):
-            waiting.extend(item)
+        elif isinstance(item, (dict, list, tuple, set, frozenset)):
+            for child in item.values() if isinstance(item, dict) else item:
+                if isinstance(child, str) or id(child) not in seen:
+                    seen.add(id(child))
+                    waiting.append(child)
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,8 +35,12 @@ class GradioRunner:
 
     def __init__(self, worker: ThreadWorker) -> None:
         self._worker = worker
-        self._client = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
         self._apps: dict[str, GradioApp] = {}
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made when it is first needed: that takes longer than a whole call of known results."""
+        return httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
 
     async def check(self, spec: GradioSpec) -> None:
         """Check a node against its app, before anything runs."""
@@ -70,7 +75,8 @@ class GradioRunner:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if "_client" in vars(self):
+            await self._client.aclose()
 
     async def _app(self, spec: GradioSpec) -> GradioApp:
         known = self._apps.get(spec.source)

@@ -7,6 +7,7 @@ but `name`, `ports` and `test`; everything else it knows is in its `NodeSpec`, w
 from __future__ import annotations
 
 import itertools
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,19 @@ from daggr.graph.place import caller
 from daggr.graph.port import EdgeSource, FixedSource, Port, PortOwner, SampledSource, Source, UiSource
 
 _serial = itertools.count()
+_last_made = 0.0
+
+
+def _next_serial() -> int:
+    global _last_made
+    _last_made = time.time()
+    return next(_serial)
+
+
+def last_made() -> float:
+    """When the last node was made: the modules of its function had been loaded by then."""
+    return _last_made
+
 
 Kind = Literal["fn", "gradio"]
 """The kinds of nodes there are."""
@@ -47,7 +61,7 @@ class NodeSpec:
     preprocess: Callable[[dict[str, Any]], Any] | None = None
     postprocess: Callable[..., Any] | None = None
     where: str | None = None
-    serial: int = field(default_factory=lambda: next(_serial))
+    serial: int = field(default_factory=_next_serial)
     default_name: bool = False
     cache: bool | timedelta = True
 
