@@ -90,6 +90,10 @@ DEEP = 40
 """Objects within objects that are looked at in one go: Python's stack is not endless, and a list may be linked."""
 
 
+TOO_DEEP = 1000
+"""So many lists in lists take seconds to look at, and no store keeps them."""
+
+
 class Unknown(Exception):
     """A part whose identity cannot be trusted: under which name, and of which kind."""
 
@@ -136,7 +140,7 @@ def identity(walk: Walk, name: str, value: Any) -> bytes:
     try:
         found = identify(value)
     except UnencodableError as error:
-        if type(value) in (list, tuple, dict) and "nested deeper" in error.message:
+        if "nested deeper" in error.message and _is_too_deep(value):
             raise Unknown(name, f"a {type(value).__name__} that is nested too deep") from None
     else:
         walk.watch.content(value, found)
@@ -170,6 +174,21 @@ def described(walk: Walk, name: str, value: Any) -> bytes:
         )
     finally:
         walk.depth -= 1
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether lists and the like are nested beyond all reason; what holds itself is not."""
+    waiting, seen = [(value, 0)], {id(value)}
+    while waiting:
+        at, depth = waiting.pop()
+        if depth > TOO_DEEP:
+            return True
+        children = at.values() if type(at) is dict else at if type(at) in (list, tuple) else ()
+        for child in children:
+            if type(child) in (list, tuple, dict) and id(child) not in seen:
+                seen.add(id(child))
+                waiting.append((child, depth + 1))
+    return False
 
 
 def _name_in_typing(value: Any) -> str | None:

@@ -74,7 +74,8 @@ def test_another_module_that_changes_an_object_is_reason_not_to_cache(print_of: 
     "statement",
     [
         "G = http.client.HTTPConnection(pathlib.Path(NAME).read_text())",
-        "def load():\n    with open(NAME) as file: return file.read()\ndef make(): return http.client.HTTPConnection(load())\nG = make()",
+        "def load():\n    with open(NAME) as file: return file.read()\n"
+        "def make(): return http.client.HTTPConnection(load())\nG = make()",
     ],
 )
 def test_an_object_made_from_a_file_is_not_cached(print_of: Prints, tmp_path: Path, statement: str) -> None:
