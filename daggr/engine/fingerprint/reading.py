@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from daggr.engine.fingerprint.leaves import LeafMap
@@ -42,13 +42,30 @@ def read_python(leaves: LeafMap, name: str, value: Any) -> None:
         known = _Reading(value, seen, seen)  # the reference keeps the id from being used again
     elif not known.last.watch.unchanged():
         seen = _look(name, value)
-        known = _Reading(value, known.leaves if seen.leaves == known.last.leaves else seen, seen)
+        known = _Reading(value, _since(known, seen), seen)
     with _lock:
         _readings[key] = known
         _readings.move_to_end(key)
         while len(_readings) > KEPT:
             _readings.popitem(last=False)
     leaves.include(known.leaves)
+
+
+def _since(known: _Reading, seen: LeafMap) -> LeafMap:
+    """A definition with what its user changed since it was seen last, and without what functions left behind before."""
+    was, last = known.leaves, known.last
+    if seen.leaves == last.leaves:
+        return was
+    if was.leaves == last.leaves:
+        return seen
+    leaves = dict(was.leaves)
+    for name in {**last.leaves, **seen.leaves}:
+        if last.leaves.get(name) != (leaf := seen.leaves.get(name)):
+            leaves.pop(name, None)
+            if leaf is not None:
+                leaves[name] = leaf
+    uncached = was.uncached if seen.uncached == last.uncached else seen.uncached
+    return replace(seen, leaves=leaves, uncached=uncached)
 
 
 def settle() -> None:

@@ -137,3 +137,17 @@ def test_a_provider_s_state_makes_nothing_stale(tmp_path: Path, store: Store, pr
             app.DRAW()
             engine.close()
         assert len(found) == 1
+
+
+def test_what_a_function_keeps_stays_its_own_when_the_user_changes_something_else(tmp_path: Path, store: Store) -> None:
+    project = MODEL.replace("return MODEL.run(x)", "return MODEL.run(x) + N") + "N = 0\n"
+    with imported(tmp_path / "first", {"app.py": project}) as app:
+        desk = Desk(store, app)
+        assert desk.run(1) == (2, True)
+        app.N = 5
+        assert desk.run(1) == (7, True)
+        assert desk.run(1) == (7, False), "the model is still nobody's business"
+        app.N = 0
+        assert desk.run(1) == (2, False)
+    with imported(tmp_path / "next", {"app.py": project.replace("N = 0", "N = 5")}) as app:
+        assert Desk(store, app).run(1) == (7, False), "and the next process finds it"
