@@ -44,11 +44,6 @@ def _is_own_module(module: types.ModuleType) -> bool:
     return any(is_own_file(folder) for folder in getattr(module, "__path__", ()))  # a folder without __init__.py
 
 
-def is_standard(kind: type) -> bool:
-    """Whether a class comes with Python."""
-    return is_standard_module(kind.__module__)
-
-
 def is_standard_module(name: str) -> bool:
     """Whether a module comes with Python."""
     return name.partition(".")[0] in sys.stdlib_module_names or name == "builtins"
