@@ -318,7 +318,8 @@ class Engine:
         self._thread.close()
         self._executor.close()
         unwrap()
-        settle()
+        if self._executor.has_run:
+            settle()
 
 
 def _field(program: Program, given: str) -> UiInput:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from daggr.engine.changes import Change, Side, changes, distance, in_short
 from daggr.engine.fingerprint.redact import redacted
+from daggr.engine.freshness import is_too_old
 from daggr.store.records import Run
 
 State = Literal[
@@ -207,7 +208,7 @@ def _verdicts_on_past(
         yield "changed", UNKNOWN
     if nearest.loss:
         yield nearest.loss, _LOST[nearest.loss]
-    if isinstance(asked.cache, timedelta) and asked.now - run.started > asked.cache.total_seconds():
+    if is_too_old(asked.cache, run, asked.now):
         yield "old", f"older than {asked.cache}"
     if asked.is_call and (drawn := [p for p, given in asked.side.inputs.items() if given.source == "sampled"]):
         yield "sampled", f"`{drawn[0]}` is drawn anew for every call"

@@ -69,12 +69,12 @@ def _own_reason(spec: NodeSpec, head: Run | None, current: bool, bound: Bound, n
         return f"{bound.missing[0][0]} has no result"
     if changed := changed_ports(head, bound.bindings):
         return f"changed: {', '.join(changed)}"
-    return f"older than {spec.cache}" if is_too_old(spec, head, now) else ""
+    return f"older than {spec.cache}" if is_too_old(spec.cache, head, now) else ""
 
 
-def is_too_old(spec: NodeSpec, run: Run, now: float) -> bool:
-    """Whether a result is older than its node allows."""
-    return isinstance(spec.cache, timedelta) and now - run.started > spec.cache.total_seconds()
+def is_too_old(cache: bool | timedelta, run: Run, now: float) -> bool:
+    """Whether a result is older than its node's `cache` allows; it is as old as its run has ended."""
+    return isinstance(cache, timedelta) and now - run.started - run.seconds > cache.total_seconds()
 
 
 def settle(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 
+from daggr.engine.freshness import is_too_old
 from daggr.engine.keys import Identity, same_action, same_lookup
 from daggr.engine.program import Program
 from daggr.store import pins, runs, sheets
@@ -46,8 +47,7 @@ class Lookup:
     def _first(self, node: str, found: Iterator[Run]) -> Run | None:
         """The first one that may be used. gc keeps it longer, since somebody asked for it."""
         limit = self._limit(node)
-        since = self._now - limit.total_seconds() if isinstance(limit, timedelta) else 0.0
-        run = next((run for run in found if run.started + run.seconds >= since and self.usable(run)), None)
+        run = next((run for run in found if not is_too_old(limit, run, self._now) and self.usable(run)), None)
         if run is not None:
             self._store.uses.note(run.id)
         return run

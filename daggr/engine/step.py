@@ -49,6 +49,8 @@ class Executor:
         self._slots = Slots()
         self._flights = Flights(store)
         self._overlaps = Overlaps()
+        self.has_run = False
+        """Whether any function of the user's has been executed."""
         self._io = ThreadPoolExecutor(4, thread_name_prefix="daggr-io")
 
     async def execute(self, program: Program, step: Step, order: Order) -> Outcome:
@@ -112,6 +114,7 @@ class Executor:
             return Lookup(txn, self._store, program).by_action(step.node, shared, drawn=True)
 
     async def _perform(self, attempt: _Attempt, step: Step, folder: Path) -> tuple[Returned, Taken]:
+        self.has_run = True
         await self._draw(attempt, step)
         inputs = await self._in_io(lambda: self._load(attempt, folder))
         spec = attempt.definition.spec

@@ -31,6 +31,19 @@ def is_module(value: Any) -> bool:
     return issubclass(type(value), types.ModuleType) and isinstance(vars(value).get("__name__"), str)
 
 
+def has_leaves(value: Any) -> bool:
+    """Whether this is a function, a module or a class: what has leaves of its own, and is referred to."""
+    return is_function(value) or is_module(value) or is_class(value)
+
+
+def content_of(cell: types.CellType, default: Any = None) -> Any:
+    """What a variable of a function around holds; the default if nothing was assigned yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return default
+
+
 def is_function(value: Any) -> bool:
     """Whether this is a function made by `def` or `lambda`."""
     return type(value) is types.FunctionType  # which nothing can derive from

@@ -25,13 +25,14 @@ from daggr.engine.fingerprint.code import absolute_names
 from daggr.engine.fingerprint.function import FunctionCode, function_code
 from daggr.engine.fingerprint.leaves import LeafMap
 from daggr.engine.fingerprint.libraries import library_version
-from daggr.engine.fingerprint.look import is_class, is_function, is_module
+from daggr.engine.fingerprint.look import content_of, has_leaves, is_class, is_function, is_module
 from daggr.engine.fingerprint.ownership import is_own
 from daggr.engine.fingerprint.redact import redacted
 from daggr.engine.fingerprint.scope import Reference
 from daggr.engine.fingerprint.source import own_texts, sources_digest
 from daggr.engine.fingerprint.values import Unknown, by_name, described, identity
 
+_NOTHING = object()
 _LONG = 240
 """The length from which a leaf's name is shortened."""
 
@@ -127,7 +128,7 @@ class _Walk:
 
     def visit(self, name: str, value: Any, *, only_called: bool = False) -> None:
         """Add the leaves of a value under a name."""
-        if is_function(value) or is_module(value) or is_class(value):
+        if has_leaves(value):
             known = len(self.seen)
             said = self.reach(name, value, only_called=only_called)
             if len(self.seen) == known:  # else its own leaves say what it is
@@ -239,11 +240,8 @@ class _Walk:
 
     def _visit_closure(self, name: str, function: types.FunctionType) -> None:
         for variable, cell in sorted(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)):
-            try:
-                content = cell.cell_contents
-            except ValueError:  # not assigned yet
-                continue
-            self.visit(f"{name} closure {variable}", content)
+            if (content := content_of(cell, _NOTHING)) is not _NOTHING:
+                self.visit(f"{name} closure {variable}", content)
 
     def _visit_attributes(self, name: str, function: types.FunctionType) -> None:
         for attribute, value in sorted(vars(function).items()):

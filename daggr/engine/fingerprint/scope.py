@@ -176,7 +176,7 @@ def _in(node: ast.AST, known: frozenset[str], *, called: bool) -> Iterator[Refer
             if node.id not in known:
                 yield Reference((node.id,), called)
             return
-        case ast.Attribute() if (chain := _chain(node)) is not None:
+        case ast.Attribute() if (chain := chain_of(node)) is not None:
             if chain[0] not in known:
                 yield Reference(chain, called)
             return
@@ -228,7 +228,8 @@ def _in_comprehension(node: Comprehension, known: frozenset[str]) -> Iterator[Re
         yield from _in(part, inside, called=False)
 
 
-def _chain(node: ast.Attribute) -> tuple[str, ...] | None:
+def chain_of(node: ast.Attribute) -> tuple[str, ...] | None:
+    """The name that attributes are taken from, and the attributes; None where they are of something else."""
     names: list[str] = []
     at: ast.expr = node
     while isinstance(at, ast.Attribute):

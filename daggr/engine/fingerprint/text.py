@@ -20,7 +20,7 @@ from typing import NamedTuple
 from daggr.digest import Digest
 from daggr.engine.fingerprint.canonical import code_form
 from daggr.engine.fingerprint.code import code_bytes, nested
-from daggr.engine.fingerprint.scope import FUNCTIONS, Function
+from daggr.engine.fingerprint.scope import FUNCTIONS, Function, chain_of
 
 KEPT = 512
 _LAMBDA = "<lambda>"
@@ -109,7 +109,8 @@ class SourceText:
         return frozenset(
             part.attr
             for part in ast.walk(self.tree)
-            if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store) and _root(part) in imported
+            if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)
+            if (chain := chain_of(part)) is not None and chain[0] in imported
         )
 
     @cached_property
@@ -163,12 +164,6 @@ def _parse(text: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_for_scripts(node: ast.stmt) -> bool:

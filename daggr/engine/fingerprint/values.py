@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from daggr.digest import UnencodableError, digest, encode
 from daggr.engine.fingerprint.binding import Statement, statement_for
-from daggr.engine.fingerprint.look import attribute, is_a, is_class, is_function, is_module
+from daggr.engine.fingerprint.look import attribute, has_leaves, is_a, is_class, is_function, is_module
 from daggr.engine.fingerprint.ownership import is_own
 from daggr.engine.fingerprint.watch import Watch
 from daggr.store.artifacts import identify
@@ -135,7 +135,7 @@ def identity(walk: Walk, name: str, value: Any) -> bytes:
     """
     if type(value) in _SCALARS:
         return b"scalar" + encode(value)
-    if id(value) in walk.seen and not (is_function(value) or is_module(value) or is_class(value)):
+    if id(value) in walk.seen and not has_leaves(value):
         return b"seen" + walk.seen[id(value)][0].encode()
     try:
         found = identify(value)
@@ -147,7 +147,7 @@ def identity(walk: Walk, name: str, value: Any) -> bytes:
         return b"value" + found
     if (said := _name_in_typing(value)) is not None:
         return digest("daggr/library", encode(("typing", said)))
-    if is_function(value) or is_module(value) or is_class(value):
+    if has_leaves(value):
         return walk.reach(name, value)
     walk.watch.opaque()
     if walk.depth >= DEEP:

@@ -10,8 +10,11 @@ from typing import Any
 
 from daggr.digest import UnencodableError, encode
 from daggr.engine.fingerprint.leaves import LeafMap
+from daggr.engine.fingerprint.look import content_of
 from daggr.engine.fingerprint.reading import read_python
 from daggr.store.artifacts import identify
+
+_NOTHING = object()
 
 
 def add_version(leaves: LeafMap, name: str, value: Any, version: str | int) -> None:
@@ -45,17 +48,11 @@ def _made_with(value: Any) -> dict[str, Any]:
             return {"self": value.__self__}
         case types.FunctionType():
             cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
-            closed = {f"closure {name}": cell.cell_contents for name, cell in cells if _is_assigned(cell)}
+            held = {f"closure {name}": content_of(cell, _NOTHING) for name, cell in cells}
+            closed = {name: content for name, content in held.items() if content is not _NOTHING}
             return {"defaults": value.__defaults__, "keyword defaults": value.__kwdefaults__} | closed
         case _:
             return {}
-
-
-def _is_assigned(cell: types.CellType) -> bool:
-    try:
-        return cell.cell_contents is not cell
-    except ValueError:
-        return False
 
 
 def _qualified(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daggr.digest import UnencodableError
+from daggr.engine.fingerprint.look import content_of
 from daggr.store.artifacts import identify
 
 _NOTHING = object()
@@ -35,7 +36,7 @@ class Watch:
         if function.__kwdefaults__:
             self.members(function.__kwdefaults__)
         for cell in function.__closure__ or ():
-            self._cells.append((cell, _content(cell)))
+            self._cells.append((cell, content_of(cell, _NOTHING)))
 
     def members(self, names: Mapping[str, Any]) -> None:
         """Watch all names that something has."""
@@ -72,7 +73,7 @@ class Watch:
             if function.__kwdefaults__ is not keywords or function.__doc__ is not doc or function.__name__ is not name:
                 return False
         for cell, content in self._cells:
-            if _content(cell) is not content:
+            if content_of(cell, _NOTHING) is not content:
                 return False
         return self._is_same_within()
 
@@ -91,13 +92,6 @@ def _of_class(value: type) -> tuple[Any, ...]:
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return all(a is b for a, b in zip(one, other, strict=True))
-
-
-def _content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return _NOTHING
 
 
 def _still(value: Any, digest: bytes) -> bool:
