@@ -44,15 +44,20 @@ from daggr.errors import (
 )
 from daggr.graph.edge import Edge
 from daggr.graph.graph import Graph
+from daggr.graph.item_list import ItemList
 from daggr.graph.nodes.base import Node
+from daggr.graph.nodes.choice import ChoiceNode
 from daggr.graph.nodes.fn import FnNode
 from daggr.graph.nodes.gradio import GradioNode
+from daggr.graph.nodes.input import InputNode
+from daggr.graph.nodes.interaction import InteractionNode
 from daggr.graph.port import Port
 from daggr.store.codecs.registry import register as codec
 
 __all__ = [
     "ArtifactCorruptError",
     "ArtifactMissingError",
+    "ChoiceNode",
     "ConfigError",
     "CycleError",
     "DaggrError",
@@ -63,6 +68,9 @@ __all__ = [
     "GradioNode",
     "Graph",
     "GraphError",
+    "InputNode",
+    "InteractionNode",
+    "ItemList",
     "Node",
     "NodeFailedError",
     "NotCachedError",
@@ -85,7 +93,7 @@ __all__ = [
     "codec",
 ]
 
-_NOT_YET = ("ChoiceNode", "InferenceNode", "InputNode", "InteractionNode", "ItemList", "once")
+_NOT_YET = ("InferenceNode", "once")
 
 _runtime.register("daggr.wiring:Runtime")
 

@@ -66,9 +66,15 @@ def _store(env: Mapping[str, str]) -> Path:
         return Path(given).expanduser()
     if given := env.get("DAGGR_DB_PATH"):
         return Path(f"{given}.store").expanduser()
+    return cache_folder(env) / "store"
+
+
+def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder `daggr` in the Hugging Face home."""
+    env = os.environ if environ is None else environ
     cache = env.get("XDG_CACHE_HOME") or "~/.cache"
     home = env.get("HF_HOME") or f"{cache}/huggingface"
-    return Path(home).expanduser() / "daggr" / "store"
+    return Path(home).expanduser() / "daggr"
 
 
 def _durability(given: str) -> Literal["full", "relaxed"]:

@@ -86,11 +86,14 @@ class RunError(DaggrError):
 
 
 class NodeFailedError(RunError):
-    """A node's function, app or model failed. `node` names it."""
+    """A node's function, app or model failed. `node` names it; `traceback` has the user's own lines that led there."""
 
-    def __init__(self, message: str, hint: str = "", where: str | None = None, *, node: str = "") -> None:
+    def __init__(
+        self, message: str, hint: str = "", where: str | None = None, *, node: str = "", traceback: str = ""
+    ) -> None:
         super().__init__(message, hint, where)
         self.node = node
+        self.traceback = traceback
 
 
 class RunCancelledError(RunError):
@@ -106,11 +109,23 @@ class NotCachedError(RunError):
 
 
 class RemoteError(RunError):
-    """A remote app or provider failed. `retryable` says whether trying again can help."""
+    """A remote app or provider failed.
 
-    def __init__(self, message: str, hint: str = "", where: str | None = None, *, retryable: bool = False) -> None:
+    `retryable` says whether trying again can help, `retry_after` in how many seconds, if the remote said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        where: str | None = None,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message, hint, where)
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class StoreError(DaggrError):

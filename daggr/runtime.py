@@ -1,7 +1,8 @@
 """The one inversion of the house: what a graph may ask of the floors above it.
 
-`Graph.launch`, `Graph.run` and `Node.test` call `current()`. The package registers the real runtime by name and it is
-imported at first use; the command line installs one that only captures the graph of a script; tests install a fake.
+`Graph.launch`, `Graph.run`, `Graph.arun` and `Node.test` call `current()`. The package registers the real runtime by
+name and it is imported at first use; the command line installs one that only captures the graph of a script; tests
+install a fake.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ class Runtime(Protocol):
 
     def run(self, graph: Any, inputs: Mapping[str, Any], cache: str) -> dict[str, dict[str, Any]]:
         """Run the graph without a server; the outputs of its output nodes, by node and port."""
+
+    async def arun(self, graph: Any, inputs: Mapping[str, Any], cache: str) -> dict[str, dict[str, Any]]:
+        """What `run` does, awaited; it is stopped when the awaiting task is."""
 
     def test(self, node: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run one node alone, uncached; its outputs by port."""

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
 import socket
 import sys
 import tempfile
+import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
 from daggr import config
-from daggr.engine.engine import Answer, Engine
+from daggr.engine.engine import Answer, CacheMode, Engine
 from daggr.engine.program import Program
+from daggr.engine.trial import trial
 from daggr.errors import ConfigError, EndpointError, did_you_mean
+from daggr.graph.drawing import Drawing
 from daggr.graph.graph import Graph, drawing_of
 from daggr.graph.nodes.base import Node, spec_of
 from daggr.server.app import make_app
@@ -27,6 +34,9 @@ from daggr.store.store import Store
 
 LOCAL_USER = "local"
 Say = Callable[[str], None]
+
+LOOK = 0.1
+"""Seconds between two looks whether a call is to stop."""
 
 
 class Runtime:
@@ -46,7 +56,7 @@ class Runtime:
                 "reach the port could run the workflow.",
                 "Listen on 127.0.0.1 and use a tunnel, such as `ssh -L`.",
             )
-        with _engine(graph, settings) as (engine, program):
+        with _engine(drawing_of(graph), settings) as (engine, program):
             for error in engine.check_apps(program.drawing):
                 if isinstance(error, EndpointError):
                     raise error
@@ -55,24 +65,41 @@ class Runtime:
 
     def run(self, graph: Graph, inputs: Mapping[str, Any], cache: str) -> dict[str, dict[str, Any]]:
         """Run all subgraphs of a graph; the outputs of its output nodes."""
-        with _engine(graph, config.load(store=self._overrides.get("store"))) as (engine, program):
+        return self._run(drawing_of(graph), inputs, cache, threading.Event())
+
+    async def arun(self, graph: Graph, inputs: Mapping[str, Any], cache: str) -> dict[str, dict[str, Any]]:
+        """The same without blocking the event loop. What runs is stopped when this is cancelled."""
+        drawing, stopped = drawing_of(graph), threading.Event()
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1, "daggr-arun") as own:
+            work = own.submit(context.run, self._run, drawing, inputs, cache, stopped)
+            try:
+                return await asyncio.wrap_future(work)
+            finally:
+                stopped.set()
+
+    def _run(
+        self, drawing: Drawing, inputs: Mapping[str, Any], cache: str, stopped: threading.Event
+    ) -> dict[str, dict[str, Any]]:
+        settings = config.load(store=self._overrides.get("store"))
+        if cache == "off":
+            drawing, cache = replace(drawing, persist_key=None), "use"
+        with _engine(drawing, settings) as (engine, program):
             digests = _stage(engine, program, inputs)
-            answer = engine.call(program, LOCAL_USER, digests, frozenset(program.drawing.nodes), cache).result()  # type: ignore[arg-type]
-            return _values(engine, program, answer)
+            nodes = frozenset(program.drawing.nodes)
+            future = engine.call(program, LOCAL_USER, digests, nodes, cast(CacheMode, cache))
+            return _values(engine, program, _result(future, stopped))
 
     def test(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Run one node alone. Not built yet."""
-        raise ConfigError(
-            f"{node.name}.test() is not built yet in this version of daggr.",
-            "Make a Graph of the node and call graph.run().",
-            spec_of(node).where,
-        )
+        """Run one node alone, uncached; its outputs by port. Files are in a temporary folder."""
+        with tempfile.TemporaryDirectory(prefix="daggr-") as folder:
+            drawing, given = trial(spec_of(node), inputs, Path(folder))
+            return self._run(drawing, given, "off", threading.Event())[next(iter(drawing.nodes))]
 
 
 @contextmanager
-def _engine(graph: Graph, settings: config.Settings) -> Iterator[tuple[Engine, Program]]:
-    drawing = drawing_of(graph)
-    with Store(settings.store if graph.persist_key else None, settings.durability) as store:
+def _engine(drawing: Drawing, settings: config.Settings) -> Iterator[tuple[Engine, Program]]:
+    with Store(settings.store if drawing.persist_key else None, settings.durability) as store:
         engine = Engine(store)
         try:
             yield engine, engine.load(drawing)
@@ -183,6 +210,19 @@ def _stage(engine: Engine, program: Program, inputs: Mapping[str, Any]) -> dict[
         if field is not None and field.component.is_file and value is not None:
             values[name] = engine.stage_file(name, value)
     return engine.stage_inputs(program, values)
+
+
+def _result(future: Future[Answer], stopped: threading.Event) -> Answer:
+    """What a call answers. Now and then it is looked whether somebody wants it to stop: a thread cannot be woken."""
+    try:
+        while True:
+            try:
+                return future.result(timeout=LOOK)
+            except FutureTimeout:
+                if future.done() or stopped.is_set():
+                    raise
+    finally:
+        future.cancel()
 
 
 def _values(engine: Engine, program: Program, answer: Answer) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -20,19 +20,36 @@ _users = 0
 
 
 class _Tee:
-    """A text stream that also tells the current run's log."""
+    """A text stream that also tells the current run's log. What is written to its `buffer` is bytes, and not logged."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        if (log := _log.get()) is not None and text:
-            token = _log.set(None)  # what `log` itself prints is nobody's
-            try:
-                log(text)
-            finally:
-                _log.reset(token)
-        return self.stream.write(text)
+        """Write, and tell the log. What `log` itself prints is nobody's, nor what a tee within the stream sees."""
+        log = _log.get()
+        if log is None or not isinstance(text, str) or not text:
+            return self.stream.write(text)
+        token = _log.set(None)
+        try:
+            log(text)
+            return self.stream.write(text)
+        finally:
+            _log.reset(token)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each, and tell the log."""
+        for line in lines:
+            self.write(line)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stream)
+
+    def __enter__(self) -> _Tee:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
@@ -58,11 +75,17 @@ def wrap() -> None:
 
 
 def _wrap() -> None:
-    """Wrap the streams as they are now; others (notebooks, test runners) may have put theirs in place since."""
+    """Wrap the streams as they are now; others (notebooks, test runners, users) may have put theirs in place since.
+
+    There may be none (`pythonw`), and then there is nothing to see.
+    """
+    if isinstance(sys.stdout, _Tee) and isinstance(sys.stderr, _Tee):
+        return
     with _wrapping:
         for name in _STREAMS:
-            if not isinstance(getattr(sys, name), _Tee):
-                setattr(sys, name, _Tee(getattr(sys, name)))
+            stream = getattr(sys, name)
+            if stream is not None and not isinstance(stream, _Tee):
+                setattr(sys, name, _Tee(stream))
 
 
 def unwrap() -> None:

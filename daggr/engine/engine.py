@@ -5,50 +5,57 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
-from daggr.digest import Digest, UnencodableError
 from daggr.engine.capture import unwrap, wrap
 from daggr.engine.events import Observer, StepEvent
 from daggr.engine.explain import Explanation, RunDiff
 from daggr.engine.fingerprint.reading import settle
 from daggr.engine.forecast import Forecast, forecast, predict
+from daggr.engine.intake import Stored, keep_program, stage_file, stage_inputs
 from daggr.engine.job import Job, announce, carry_out
 from daggr.engine.live import Live
 from daggr.engine.lookup import Lookup
 from daggr.engine.loop import LoopThread
+from daggr.engine.missing import check_parents, what_is_missing
 from daggr.engine.plan import Find, Given, Plan, Step
-from daggr.engine.program import Program, default_value, define
-from daggr.engine.runners.base import Runner
+from daggr.engine.program import ANSWER, Program, define
+from daggr.engine.runners.base import LocalRunner, Runner
 from daggr.engine.runners.fn import FnRunner
 from daggr.engine.runners.gradio import GradioRunner
+from daggr.engine.runners.interaction import InteractionRunner
+from daggr.engine.runners.isolated import IsolatedRunner
 from daggr.engine.sheet import Sheets
 from daggr.engine.step import Executor
 from daggr.engine.why import Why, check_node, compare
+from daggr.engine.workers.process import ProcessWorker
 from daggr.engine.workers.thread import ThreadWorker
-from daggr.errors import ConfigError, DaggrError, NodeFailedError, NotCachedError, UnknownInputError, did_you_mean
-from daggr.graph.drawing import Drawing, UiInput
+from daggr.errors import (
+    ConfigError,
+    DaggrError,
+    GraphError,
+    NotCachedError,
+)
+from daggr.graph.drawing import Drawing
 from daggr.graph.nodes.gradio import GradioSpec
-from daggr.store.artifacts import Staged
 from daggr.store.records import Run
 from daggr.store.store import Store
 from daggr.store.tables import Txn
 
 log = logging.getLogger("daggr.engine")
 
+T = TypeVar("T")
+
 CacheMode = Literal["use", "refresh", "only"]
+RunMode = Literal["to_here", "all", "step", "force"]
 
-
-@dataclass(frozen=True)
-class Stored:
-    """An input that is an artifact of the store already, such as an upload."""
-
-    digest: bytes
+CLOSING = 0.3
+"""Seconds that functions have to end when the engine is closed."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +74,24 @@ class Engine:
         runners: By kind of node, in place of the real ones; for tests.
     """
 
-    def __init__(self, store: Store, runners: Mapping[str, Runner] | None = None) -> None:
+    def __init__(self, store: Store, runners: Mapping[str, Runner | LocalRunner] | None = None) -> None:
         self.store = store
         self.live = Live()
         self._worker = ThreadWorker()
         self._gradio = GradioRunner(self._worker)
-        self._executor = Executor(
-            store, runners or {"fn": FnRunner(self._worker), "gradio": self._gradio}, self._worker
-        )
+        self._processes = ProcessWorker()
+        self._isolated = IsolatedRunner(self._processes)
+        own: dict[str, Runner | LocalRunner] = {
+            "fn": FnRunner(),
+            "isolated": self._isolated,
+            "gradio": self._gradio,
+            "interaction": InteractionRunner(),
+        }
+        self._executor = Executor(store, {**own, **(runners or {})}, self._worker)
         self._observers: list[Observer] = [self.live]
+        self._jobs: dict[str, asyncio.Task[Any] | None] = {}
+        self._sheet_of: dict[str, bytes] = {}
+        self._stopping: set[str] = set()
         wrap()
         self._thread = LoopThread()
 
@@ -83,24 +99,7 @@ class Engine:
 
     def load(self, drawing: Drawing) -> Program:
         """Make a drawing ready to run, and keep its constants and defaults."""
-        staged: list[Staged] = []
-
-        def stage(value: Any, *, is_file: bool = False) -> Digest:
-            artifacts = self.store.artifacts
-            item = artifacts.stage_file(Path(value)) if is_file and value is not None else artifacts.stage(value)
-            staged.append(item)
-            return item.digest
-
-        def stage_default(field: UiInput) -> Digest:
-            return stage(default_value(field), is_file=field.component.is_file)
-
-        program = define(drawing, stage_default)
-        for definition in program.definitions.values():
-            for constant in definition.fixed.values():
-                if not constant.volatile:
-                    stage(constant.value)
-        self._keep_new(staged)
-        return program
+        return keep_program(self.store, lambda stage: define(drawing, stage))
 
     async def _check(self, specs: list[GradioSpec]) -> list[BaseException | None]:
         return await asyncio.gather(*(self._gradio.check(spec) for spec in specs), return_exceptions=True)
@@ -129,20 +128,7 @@ class Engine:
         Raises:
             UnknownInputError: an id that the graph does not have, with the closest one that it has.
         """
-        digests: dict[str, bytes] = {}
-        staged: list[Staged] = []
-        for given, field in [(name, _field(program, name)) for name in values]:
-            value = values[given]
-            if isinstance(value, Stored):
-                digests[field.id] = value.digest
-                continue
-            try:
-                staged.append(self.store.artifacts.stage(field.component.normalise(value)))
-            except UnencodableError as error:
-                raise UnknownInputError(f"Input {given!r} cannot be kept: {error.message}.") from None
-            digests[field.id] = staged[-1].digest
-        self._keep_new(staged)
-        return digests
+        return stage_inputs(self.store, program, values)
 
     def stage_file(self, name: str, path: Any) -> Stored:
         """Keep a file for an input.
@@ -150,50 +136,115 @@ class Engine:
         Raises:
             UnknownInputError: there is no file at this path.
         """
-        source = Path(path) if isinstance(path, (str, Path)) else None
-        if source is None or not source.is_file():
-            raise UnknownInputError(f"Input {name!r} takes the path of a file; given: {path!r}.")
-        item = self.store.artifacts.stage_file(source)
-        self._keep_new([item])
-        return Stored(item.digest)
-
-    def _keep_new(self, staged: list[Staged]) -> None:
-        """Put what the store does not have yet: most calls bring nothing new, and then nothing is written."""
-        with self.store.read() as txn:
-            new = [item for item in staged if not self.store.artifacts.is_fresh(txn, item.digest)]
-        for item in staged:
-            if item not in new:
-                self.store.artifacts.discard(item)
-        if new:
-            self.store.put(new)
+        return stage_file(self.store, name, path)
 
     # ------------------------------------------------------------ running
 
     def start(
-        self, program: Program, owner: str, sheet: bytes, node: str | None, mode: Literal["to_here", "all"]
+        self, program: Program, owner: str, sheet: bytes, node: str | None, mode: RunMode
     ) -> tuple[str, Future[DaggrError | None]]:
         """Run a node of a sheet and what it needs, or everything that is not up to date. Returns the job's id at once.
 
-        In mode `to_here` the node itself executes even if its result is known; the nodes before it only if they have
-        no result for their inputs.
+        In mode `to_here` the node itself executes even if its result is known (of a scattered one the items that are
+        not); the nodes before it only if they have no result for their inputs. `force` executes them all, and all
+        items; `step` only the node, on what its parents show; `all` only what has no result for its inputs.
+
+        Raises:
+            GraphError: there is no such sheet or node; or a parent has no result, in mode `step`.
         """
         view = self.sheets(program, owner)
         view.settle(sheet)
         state = view.state(sheet)
+        program = program.at(state.inputs)
+        if node is not None:
+            check_node(program, node)
         nodes = frozenset(program.drawing.nodes) if node is None else program.drawing.ancestors(node)
-        force = frozenset({node}) if node is not None and mode == "to_here" else frozenset()
-        plan = Plan(program, nodes, Given(state.inputs), force)
+        if mode == "step" and node is not None:
+            nodes = frozenset({node})
+        force = frozenset() if mode == "all" else nodes if mode == "force" else nodes & {node}
+        plan = Plan(program, nodes, Given(state.inputs), force, state.heads if mode == "step" else None)
+        return self._start(program, view, sheet, plan, force, anew=mode == "force", only=mode == "step")
+
+    def answer(
+        self, program: Program, owner: str, sheet: bytes, node: str, answer: bytes
+    ) -> tuple[str, Future[DaggrError | None]]:
+        """Answer an interaction of a sheet, for what it is asked now. `answer` is the digest of a value that is kept.
+
+        Returns the job's id at once.
+
+        Raises:
+            GraphError: there is no such sheet or interaction, or what it asks about has no result yet.
+        """
+        view = self.sheets(program, owner)
+        state = view.state(sheet)
+        program = program.at(state.inputs)
+        check_node(program, node)
+        if ANSWER not in program.definitions[node].sampled:
+            raise GraphError(f"{node!r} does not ask anything.", where=program.drawing.nodes[node].where)
+        plan = Plan(program, {node}, Given(state.inputs, {(node, ANSWER): answer}), frozenset(), state.heads)
+        return self._start(program, view, sheet, plan, frozenset({node}), only=True)
+
+    def stop(self, job: str) -> bool:
+        """Stop a job: what runs is asked to end, and made to where that is possible. Returns at once.
+
+        Returns:
+            Whether there is such a job. Its events tell how it ended.
+        """
+        if job not in self._jobs:
+            return False
+        self._stopping.add(job)
+        self._thread.call(lambda: self._stop_now(job))
+        return True
+
+    def _stop_now(self, job: str) -> None:
+        task = self._jobs.get(job)
+        if task is not None:
+            task.cancel()
+
+    def jobs(self, sheet: bytes) -> list[str]:
+        """The jobs that a sheet shows and that have not ended."""
+        return [job for job, shown in list(self._sheet_of.items()) if shown == sheet]
+
+    def _start(
+        self,
+        program: Program,
+        view: Sheets,
+        sheet: bytes,
+        plan: Plan,
+        force: frozenset[str],
+        *,
+        anew: bool = False,
+        only: bool = False,
+    ) -> tuple[str, Future[DaggrError | None]]:
         held = self._hold()
         with held, self._by_lookup(program, sheet) as find:
             plan.resolve(find)
+            if only:
+                check_parents(plan)
             held = held.pop_all()  # what the plan found stays until the job ends
 
         def keep(txn: Txn, step: Step, run: Run) -> None:
             view.adopt(txn, sheet, step.node, run, step.parents)
 
-        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_lookup(program, sheet), sheet, keep, force)
+        job = Job(
+            uuid.uuid4().hex,
+            program,
+            plan,
+            view.owner,
+            lambda: self._by_lookup(program, sheet),
+            lambda: self._by_lookup(program),
+            sheet,
+            keep,
+            force,
+            anew,
+        )
+        self._sheet_of[job.id] = sheet
         announce(job, self._tell)
-        return job.id, self._thread.submit(self._carry_out(job, held))
+        return job.id, self._submit(job, self._carry_out(job, held))
+
+    def _submit(self, job: Job, work: Coroutine[Any, Any, T]) -> Future[T]:
+        self._jobs[job.id] = None
+        return self._thread.submit(work)
 
     def _hold(self) -> ExitStack:
         held = ExitStack()
@@ -201,8 +252,16 @@ class Engine:
         return held
 
     async def _carry_out(self, job: Job, held: ExitStack) -> DaggrError | None:
-        with held:
-            return await carry_out(job, self._executor, self._tell)
+        self._jobs[job.id] = task = asyncio.current_task()
+        if job.id in self._stopping and task is not None:
+            task.cancel()  # it was stopped before it began
+        try:
+            with held:
+                return await carry_out(job, self._executor, self._tell)
+        finally:
+            self._jobs.pop(job.id, None)
+            self._sheet_of.pop(job.id, None)
+            self._stopping.discard(job.id)
 
     def call(
         self,
@@ -224,8 +283,11 @@ class Engine:
         """
         if cache not in ("use", "refresh", "only"):
             raise ConfigError(f"cache={cache!r} is none of 'use', 'refresh', 'only'.")
+        inputs = {**program.defaults, **inputs}
+        program = program.at(inputs)
         force = nodes if cache == "refresh" else frozenset()
-        plan = Plan(program, nodes, Given({**program.defaults, **inputs}), force)
+        answers = {(node, ANSWER): inputs[given] for given, node in program.answers.items() if given in inputs}
+        plan = Plan(program, nodes, Given(inputs, answers), force)
         held = self._hold()
         with held, self._by_lookup(program) if cache == "only" else self._by_action(program) as find:
             known = len(plan.resolve(find))
@@ -239,16 +301,16 @@ class Engine:
             held.close()
             missing = next(step.node for step in plan.steps.values() if step.run is None)
             raise NotCachedError(f"There is no cached result of {missing!r} for these inputs.")
-        job = Job(uuid.uuid4().hex, program, plan, owner, lambda: self._by_action(program), forced=force)
-        return self._thread.submit(self._complete(job, known, held))
+        look = partial(self._by_action, program)
+        job = Job(uuid.uuid4().hex, program, plan, owner, look, look, forced=force, anew=cache == "refresh")
+        return self._submit(job, self._complete(job, known, held))
 
     async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
         failure = await self._carry_out(job, held)
         if failure is not None:
             raise failure
-        blocked = next((step for step in job.plan.steps.values() if step.run is None), None)
-        if blocked is not None:
-            raise NodeFailedError(f"{blocked.node!r} did not run: {blocked.reason}.", node=blocked.node)
+        if (missing := what_is_missing(job.program, job.plan)) is not None:
+            raise missing
         return _answer(job.plan, known)
 
     @contextmanager
@@ -314,22 +376,14 @@ class Engine:
 
     def close(self) -> None:
         """Stop what runs and let go of threads and connections."""
+        self._executor.grace = self._isolated.grace = CLOSING
         self._thread.submit(self._gradio.close()).result(timeout=5)
         self._thread.close()
         self._executor.close()
+        self._processes.close()
         unwrap()
         if self._executor.has_run:
             settle()
-
-
-def _field(program: Program, given: str) -> UiInput:
-    field = program.drawing.inputs.get(given)
-    if field is None:
-        valid = list(program.drawing.inputs)
-        raise UnknownInputError(
-            f"There is no input {given!r}. Inputs: {', '.join(valid) or 'none'}. {did_you_mean(given, valid)}".rstrip()
-        )
-    return field
 
 
 def _answer(plan: Plan, known: int) -> Answer:

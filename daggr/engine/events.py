@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from daggr.errors import DaggrError
 from daggr.store.records import Run
@@ -46,6 +47,22 @@ class StepLogged(StepEvent):
 
 
 @dataclass(frozen=True)
+class StepGave(StepEvent):
+    """It gave values, by port, and will give others: only the last ones are its result."""
+
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ItemsProgressed(StepEvent):
+    """A scattered step says how many of its items have a result, how many failed, and how many there are."""
+
+    done: int
+    failed: int
+    total: int
+
+
+@dataclass(frozen=True)
 class StepFinished(StepEvent):
     """It has a result; `hit` when nothing was executed for it."""
 
@@ -55,7 +72,14 @@ class StepFinished(StepEvent):
 
 @dataclass(frozen=True)
 class StepFailed(StepEvent):
-    """It has no result, and why."""
+    """It has no result, or one of which items failed, and why."""
+
+    error: DaggrError
+
+
+@dataclass(frozen=True)
+class StepCancelled(StepEvent):
+    """It was stopped."""
 
     error: DaggrError
 

@@ -22,14 +22,14 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daggr.engine.keys import Identity
 from daggr.engine.order import Order, Outcome
-from daggr.errors import NodeFailedError
+from daggr.errors import NodeFailedError, RunCancelledError
 from daggr.graph.nodes.base import NodeSpec
 from daggr.store.records import Run
 from daggr.store.store import Store
@@ -74,7 +74,7 @@ class Flights:
         with nullcontext() if asking is None else _needing(asking, wanted, spec):
             flight = self._flying.get(wanted)
             if flight is None:
-                flight = self._flying[wanted] = Flight(order.owner)
+                flight = self._flying[wanted] = Flight(order)
                 flight.task = asyncio.create_task(self._fly(wanted, flight, execute))
             landed = flight.board(order)
             try:
@@ -82,6 +82,7 @@ class Flights:
             finally:
                 if flight.leave(order) and self._end(wanted, flight):  # who comes now begins anew
                     flight.task.cancel()
+                    await flight.stopped()
         if order.keep is not None and not flight.has_kept(order):
             keep = order.keep
             await asyncio.wrap_future(self._store.submit(lambda txn: keep(txn, outcome.run)))
@@ -120,13 +121,23 @@ class Flight:
 
     task: asyncio.Task[None]
 
-    def __init__(self, owner: str) -> None:
-        self.order = Order(owner, self._log, self._progress, self._started, self._keep)
+    def __init__(self, first: Order) -> None:
+        self.order = Order(
+            first.owner,
+            self._log,
+            self._progress,
+            self._started,
+            self._keep,
+            partial=self._partial,
+            recorded=self._recorded,
+            flow=first.flow,
+        )
         """What the execution tells goes to everybody aboard."""
         self._lock = threading.Lock()
         self._aboard: dict[Order, asyncio.Future[Outcome]] = {}
         self._told: dict[object, Callable[[Order], None]] = {}
         self._kept: tuple[Order, ...] = ()
+        self._error: BaseException | None = None
 
     def board(self, order: Order) -> asyncio.Future[Outcome]:
         """Take somebody in, and tell what there was so far. Returns what is done when the flight has landed."""
@@ -142,6 +153,18 @@ class Flight:
             del self._aboard[order]
             return not self._aboard
 
+    async def stopped(self) -> None:
+        """Wait until the execution has come to its end, whoever is asked to stop meanwhile.
+
+        Raises:
+            RunCancelledError: it says how.
+        """
+        while not self.task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({self.task})
+        if isinstance(self._error, RunCancelledError):
+            raise self._error
+
     def land(self, outcome: Outcome) -> None:
         """Everybody has the run."""
         for landed in self._aboard.values():
@@ -150,7 +173,8 @@ class Flight:
 
     def fail(self, error: BaseException) -> None:
         """Nobody has it."""
-        if not self._aboard and not isinstance(error, asyncio.CancelledError):
+        self._error = error
+        if not self._aboard and not isinstance(error, (asyncio.CancelledError, RunCancelledError)):
             log.error("an execution that nobody waited for any more failed", exc_info=error)
         for landed in self._aboard.values():
             if isinstance(error, asyncio.CancelledError):
@@ -176,6 +200,12 @@ class Flight:
 
     def _started(self, at: float) -> None:
         self._tell(lambda order: order.started(at), "started")
+
+    def _partial(self, values: Mapping[str, Any]) -> None:
+        self._tell(lambda order: order.partial(values), "partial")
+
+    def _recorded(self, run: Run) -> None:
+        self._tell(lambda order: order.recorded(run), "recorded")
 
     def _keep(self, txn: Txn, run: Run) -> None:
         with self._lock:

@@ -62,13 +62,15 @@ def freshness(program: Program, inputs: Mapping[str, bytes], heads: Mapping[str,
 def _own_reason(spec: NodeSpec, head: Run | None, current: bool, bound: Bound, now: float) -> str:
     """Why a result does not stand, its ancestors aside; empty if it does."""
     if head is None:
-        return "never run"
+        return "waits for an answer" if spec.kind == "interaction" and not bound.missing else "never run"
     if not current:
         return "its code or settings changed"
     if bound.missing:
         return f"{bound.missing[0][0]} has no result"
     if changed := changed_ports(head, bound.bindings):
         return f"changed: {', '.join(changed)}"
+    if head.status != "done":
+        return head.error
     return f"older than {spec.cache}" if is_too_old(spec.cache, head, now) else ""
 
 

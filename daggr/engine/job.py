@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from daggr.engine.events import (
+    ItemsProgressed,
     JobEnded,
     Observer,
+    StepCancelled,
     StepEvent,
     StepFailed,
     StepFinished,
+    StepGave,
     StepLogged,
     StepProgressed,
     StepQueued,
@@ -36,9 +40,10 @@ Keep = Callable[[Txn, Step, Run], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What is carried out, for whom; `lookup` opens a look at the store.
+    """What is carried out, for whom; `lookup` opens a look at the store, `items` one for the items of scattered steps.
 
-    `sheet` is empty when no sheet shows it. The nodes of `forced` execute in any case, whoever else does the same.
+    `sheet` is empty when no sheet shows it. The nodes of `forced` execute in any case, whoever else does the same; of a
+    scattered node the items that are not known, or with `anew` all.
     """
 
     id: str
@@ -46,9 +51,11 @@ class Job:
     plan: Plan
     owner: str
     lookup: Callable[[], AbstractContextManager[Find]]
+    items: Callable[[], AbstractContextManager[Find]]
     sheet: bytes = b""
     keep: Keep | None = None
     forced: frozenset[str] = frozenset()
+    anew: bool = False
 
 
 def announce(job: Job, observe: Observer) -> None:
@@ -56,10 +63,16 @@ def announce(job: Job, observe: Observer) -> None:
     for step in job.plan.steps.values():
         if step.state in ("ready", "waiting"):
             observe(StepQueued(job.id, job.sheet, step.node))
+        elif step.state == "blocked":
+            observe(StepSkipped(job.id, job.sheet, step.node, step.reason))
 
 
 async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrError | None:
-    """Execute the steps of a plan, independent ones at once. Returns the first failure, when all has come to an end."""
+    """Execute the steps of a plan, independent ones at once. Returns the first failure, when all has come to an end.
+
+    When it is cancelled it stops what runs, and returns a RunCancelledError when that has ended. That items of a
+    scattered step failed is no failure here: it may be that nobody needs them.
+    """
     running: dict[asyncio.Task[Outcome], Step] = {}
     first: DaggrError | None = None
 
@@ -82,11 +95,33 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
                     first = first or error
                     _fail(job, step, error, observe)
             start_ready()
+    except asyncio.CancelledError:
+        first = await _stop(job, running, observe)
     finally:
-        for task in running:
-            task.cancel()
         observe(JobEnded(job.id, job.sheet, ""))
     return first
+
+
+async def _stop(job: Job, running: dict[asyncio.Task[Outcome], Step], observe: Observer) -> DaggrError:
+    """Stop everything. Each step that was announced and has not ended is told of."""
+    for task in running:
+        task.cancel()
+    while running:
+        with contextlib.suppress(asyncio.CancelledError):  # whoever asks again
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                step = running.pop(task)
+                error = _error_of(task, step)
+                if error is None:
+                    observe(StepFinished(job.id, job.sheet, step.node, task.result().run, task.result().hit))
+                elif isinstance(error, RunCancelledError):
+                    observe(StepCancelled(job.id, job.sheet, step.node, error))
+                else:
+                    observe(StepFailed(job.id, job.sheet, step.node, error))
+    for step in job.plan.steps.values():
+        if step.state in ("ready", "waiting"):
+            observe(StepSkipped(job.id, job.sheet, step.node, "stopped"))
+    return RunCancelledError("The run was stopped.")
 
 
 def _error_of(task: asyncio.Task[Outcome], step: Step) -> DaggrError | None:
@@ -101,12 +136,19 @@ def _error_of(task: asyncio.Task[Outcome], step: Step) -> DaggrError | None:
 
 
 def _finish(job: Job, step: Step, outcome: Outcome, observe: Observer) -> None:
+    waited = [other for other in job.plan.steps.values() if other.state == "waiting"]
     with job.lookup() as find:
         hits = job.plan.advance(step.node, outcome.run, find)
-    observe(StepFinished(job.id, job.sheet, step.node, outcome.run, outcome.hit))
+    if outcome.run.status == "done":
+        observe(StepFinished(job.id, job.sheet, step.node, outcome.run, outcome.hit))
+    else:
+        observe(StepFailed(job.id, job.sheet, step.node, NodeFailedError(outcome.run.error, node=step.node)))
     for known in hits:
         if known.run is not None:
             observe(StepFinished(job.id, job.sheet, known.node, known.run, hit=True))
+    for other in waited:
+        if other.state == "blocked":
+            observe(StepSkipped(job.id, job.sheet, other.node, other.reason))
 
 
 def _fail(job: Job, step: Step, error: DaggrError, observe: Observer) -> None:
@@ -120,13 +162,19 @@ def _order(job: Job, step: Step, observe: Observer) -> Order:
     loop, keep = asyncio.get_running_loop(), job.keep
 
     def tell(kind: type[StepEvent], *values: object) -> None:  # user code tells from its own thread
-        loop.call_soon_threadsafe(observe, kind(job.id, job.sheet, step.node, *values))
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody hears it any more
+            loop.call_soon_threadsafe(observe, kind(job.id, job.sheet, step.node, *values))
 
     return Order(
         owner=job.owner,
         log=lambda text: tell(StepLogged, text),
         progress=lambda fraction, text: tell(StepProgressed, fraction, text),
+        partial=lambda values: tell(StepGave, values),
+        items=lambda done, failed, total: tell(ItemsProgressed, done, failed, total),
         started=lambda at: tell(StepStarted, at),
         keep=None if keep is None else lambda txn, run: keep(txn, step, run),
+        flow=(job.owner, job.sheet.hex(), job.id),
+        find=job.items,
         alone=step.node in job.forced,
+        anew=job.anew and step.node in job.forced,
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from daggr.engine.events import (
+    ItemsProgressed,
     JobEnded,
+    StepCancelled,
     StepEvent,
     StepFailed,
     StepFinished,
+    StepGave,
     StepLogged,
     StepQueued,
     StepSkipped,
@@ -19,18 +22,32 @@ from daggr.engine.events import (
 )
 from daggr.errors import DaggrError
 
-Status = Literal["idle", "queued", "running", "failed"]
-_MOST_ACTIVE: tuple[Status, ...] = ("running", "queued", "failed", "idle")
+Status = Literal["idle", "queued", "running", "failed", "stopped"]
+_MOST_ACTIVE: tuple[Status, ...] = ("running", "queued", "failed", "stopped", "idle")
+_ENDED: tuple[Status, ...] = ("failed", "stopped", "idle")
 
 
 @dataclass(frozen=True)
 class LiveNode:
-    """What a node is doing. `idle` after a success: its head tells the rest."""
+    """What a node is doing. `idle` after a success: its head tells the rest.
+
+    Attributes:
+        status: What it is doing.
+        started_at: When it began, in seconds since the epoch.
+        error: Why it failed or was stopped.
+        log: What it has printed.
+        gave: What it gave so far, by port, if it gives one value after the other.
+        items: Of a scattered node: how many items are done, how many failed, and how many there are.
+        job: Whom to stop.
+    """
 
     status: Status = "idle"
     started_at: float | None = None
     error: DaggrError | None = None
     log: str = ""
+    gave: Mapping[str, Any] = field(default_factory=dict)
+    items: tuple[int, int, int] | None = None
+    job: str = ""
 
 
 class Live:
@@ -63,7 +80,7 @@ class Live:
             jobs = nodes.setdefault(event.node, {})
             after = _after(jobs.pop(event.job, LiveNode()), event)
             if isinstance(event, (StepStarted, StepFinished)):  # what ended before is no news any more
-                for job in [job for job, node in jobs.items() if node.status in ("failed", "idle")]:
+                for job in [job for job, node in jobs.items() if node.status in _ENDED]:
                     del jobs[job]
             if not isinstance(event, StepSkipped):
                 jobs[event.job] = after
@@ -72,14 +89,25 @@ class Live:
 def _after(node: LiveNode, event: StepEvent) -> LiveNode:
     match event:
         case StepQueued():
-            return LiveNode("queued")
+            return LiveNode("queued", job=event.job)
         case StepStarted():
-            return LiveNode("running", event.at)
-        case StepLogged():
-            return replace(node, log=node.log + event.text)
+            return LiveNode("running", event.at, job=event.job)
         case StepFinished():
             return LiveNode("idle", log="" if event.hit else node.log)
-        case StepFailed():
-            return LiveNode("failed", node.started_at, event.error, node.log)
+        case StepFailed() | StepCancelled():
+            status: Status = "failed" if isinstance(event, StepFailed) else "stopped"
+            return LiveNode(status, node.started_at, event.error, node.log)
+        case _:
+            return _told(node, event)
+
+
+def _told(node: LiveNode, event: StepEvent) -> LiveNode:
+    match event:
+        case StepLogged():
+            return replace(node, log=node.log + event.text)
+        case StepGave():
+            return replace(node, gave=event.values)
+        case ItemsProgressed():
+            return replace(node, items=(event.done, event.failed, event.total))
         case _:
             return node

@@ -41,6 +41,8 @@ class Lookup:
         """The sheet's own newest result for these inputs, else a pinned one, else the newest, whatever was sampled."""
         if self._limit(node) is False:
             return None
+        if self._program.definitions[node].spec.kind == "interaction":  # what somebody answered elsewhere is not yours
+            return self._first(node, (run for run in self._own(node) if same_lookup(run, identity)))
         found = itertools.chain(self._own(node), self._pinned_first(runs.by_lookup(self._txn, identity.lookup)))
         return self._first(node, (run for run in found if same_lookup(run, identity)))
 
@@ -67,7 +69,7 @@ class Lookup:
         head = self._heads.get(node)
         entries = reversed(sheets.history(self._txn, self._sheet, node))
         for run in ([head.run] if head is not None else []) + [entry.run for entry in entries]:
-            if (found := runs.get(self._txn, run)) is not None:
+            if (found := runs.get(self._txn, run)) is not None and found.status == "done":
                 yield found
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -22,6 +22,10 @@ class LoopThread:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine; its future can be waited for anywhere."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Do something in the loop, soon."""
+        self._loop.call_soon_threadsafe(work)
 
     def close(self) -> None:
         """Cancel what still runs, and end the thread."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
+from daggr.engine.plan import Find
 from daggr.store.records import Run
 from daggr.store.tables import Txn
+
+
+def _unheard(*_: object) -> None:
+    """Takes what nobody wants to know."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +25,14 @@ class Order:
         log: Takes printed text.
         progress: Takes a fraction and a few words.
         started: Called when the step has its slot.
+        partial: Takes the values so far, by port, of a function that gives them one after the other.
+        items: Takes how many items of a scattered step are done, have failed, and are there.
+        recorded: Called with the record of a run that failed or was stopped.
         keep: Called within the transaction that records the run; what else must change with it, if anything.
+        flow: Whose turn it is among those who wait for a slot: the user, the sheet, the job.
+        find: Looks the run of an item up.
         alone: Whether it executes in any case, without a look at what others do.
+        anew: Whether the items of a scattered step do so, too.
     """
 
     owner: str
@@ -27,12 +40,21 @@ class Order:
     progress: Callable[[float | None, str], None]
     started: Callable[[float], None]
     keep: Callable[[Txn, Run], None] | None
+    partial: Callable[[Mapping[str, Any]], None] = _unheard
+    items: Callable[[int, int, int], None] = _unheard
+    recorded: Callable[[Run], None] = _unheard
+    flow: tuple[str, ...] = ()
+    find: Callable[[], AbstractContextManager[Find]] | None = None
     alone: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The run of a step, and whether it was known: nothing was executed for it."""
+    """The run of a step, and whether it was known: nothing was executed for it.
+
+    The run of a scattered step may be one of which some items failed.
+    """
 
     run: Run
     hit: bool

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from daggr.engine.bindings import bind
 from daggr.engine.keys import Identity, identity_of
 from daggr.engine.program import Program
+from daggr.graph.nodes.interaction import InteractionSpec
 from daggr.store.records import Binding, Run
 
 StepState = Literal["waiting", "hit", "ready", "running", "done", "blocked"]
@@ -29,9 +30,17 @@ class Step:
     bindings: tuple[Binding, ...] = ()
     run: Run | None = None
     reason: str = ""
+    missing: tuple[str, ...] = ()
+    """The nodes that must give something first."""
 
     parents: dict[str, bytes] = field(default_factory=dict)
     """The runs that feed it, by edge id."""
+
+    split: dict[str, bytes] = field(default_factory=dict)
+    """Of a scattered step, the values that are split into items, by port."""
+
+    values: Mapping[str, Any] | None = None
+    """Of one item of a scattered step, the values that are kept nowhere on their own, by port."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +117,20 @@ class Plan:
 
     def _resolve(self, step: Step, find: Find) -> None:
         bound = bind(self._program, step.node, self._given.inputs, self._run_of, self._given.samples)
+        step.missing = tuple(parent for parent, _ in bound.missing)
         if bound.missing:
             for parent, port in bound.missing:
                 self._wait(step, parent, port)
             return
-        step.bindings, step.parents = tuple(bound.bindings), bound.parents
-        if step.node not in self._force:
+        step.bindings, step.parents, step.split = tuple(bound.bindings), bound.parents, bound.split
+        if step.node not in self._force or self._program.definitions[step.node].spec.kind == "interaction":
             drawn = all(binding.digest for binding in step.bindings)
             run = find(step.node, self.identity(step), drawn)
             if run is not None:
                 step.run, step.state = run, "hit"
+                return
+            if not drawn and isinstance(self._program.definitions[step.node].spec, InteractionSpec):
+                step.state, step.reason = "blocked", f"{step.node!r} waits for an answer"
                 return
         step.state = "ready"
 
@@ -129,6 +142,8 @@ class Plan:
         before = self.steps.get(parent)
         if before is None:
             step.state, step.reason = "blocked", f"run {parent!r} first"
+        elif before.run is not None and before.run.status != "done":
+            step.state, step.reason = "blocked", before.run.error
         elif before.run is not None:
             step.state, step.reason = "blocked", f"{parent!r} gave no {port!r}"
         elif before.state == "blocked":

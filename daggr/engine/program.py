@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from daggr.digest import Digest, UnencodableError, digest
 from daggr.engine.fingerprint.node import Fingerprint, node_fingerprint, provider_fingerprint
 from daggr.graph.component import Component
-from daggr.graph.drawing import Drawing, UiInput
+from daggr.graph.drawing import Drawing, UiInput, input_id
 from daggr.graph.nodes.base import NodeSpec
+from daggr.graph.nodes.choice import ChoiceSpec
+from daggr.graph.nodes.interaction import InteractionSpec
 from daggr.graph.port import FixedSource, SampledSource
 from daggr.store.artifacts import identify
+
+ANSWER = "__answer__"
+"""The input of an interaction that only a person can give. As with a sampled value, nobody knows it beforehand."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Definition:
 
     spec: NodeSpec
     fingerprint: Fingerprint
+    exact: Digest
+    """What the fingerprint is made of, whether anybody can vouch for it or not."""
     fixed: Mapping[str, Constant]
     sampled: Mapping[str, Digest]
     """The fingerprints of the callables that are sampled, by port."""
@@ -46,15 +54,62 @@ class Program:
 
     Attributes:
         drawing: What the user drew.
-        definitions: Every node's definition, by name.
+        definitions: Every node's definition, by name; of a choice that of the variant which is selected.
         defaults: The digest of every input's default value, by the input's own id.
         epoch: Names this load of the script.
+        variants: The definitions of all variants, by choice and variant.
+        selected: The variant that is selected, by choice.
     """
 
     drawing: Drawing
     definitions: Mapping[str, Definition]
     defaults: Mapping[str, bytes]
     epoch: str
+    variants: Mapping[str, Mapping[str, Definition]] = field(default_factory=dict)
+    selected: Mapping[str, str] = field(default_factory=dict)
+    base: Program | None = field(default=None, repr=False)
+    """The program with nothing selected; None if it is that itself."""
+    _chosen: dict[tuple[str, ...], Program] = field(default_factory=dict, repr=False, compare=False)
+
+    def at(self, inputs: Mapping[str, bytes]) -> Program:
+        """The program as it is while these inputs are set: of every choice the selected variant, in its place."""
+        base = self.base or self
+        if not base.variants:
+            return self
+        return base.choose({choice: base._selected(choice, inputs) for choice in base.variants})
+
+    def choose(self, selection: Mapping[str, str]) -> Program:
+        """The program with some variants selected, by choice; those left out stay as they are."""
+        base = self.base or self
+        selected = {choice: selection.get(choice, self.selected.get(choice, "")) for choice in base.variants}
+        names = tuple(selected.values())
+        if names not in base._chosen:
+            drawing = base.drawing.choose(selected)
+            chosen = {
+                choice: replace(base.variants[choice][name], spec=drawing.nodes[choice])
+                for choice, name in selected.items()
+            }
+            definitions = {**base.definitions, **chosen}
+            base._chosen[names] = replace(
+                base, drawing=drawing, definitions=definitions, selected=selected, base=base, _chosen={}
+            )
+        return base._chosen[names]
+
+    @cached_property
+    def answers(self) -> Mapping[str, str]:
+        """The interactions, by the id under which an API call gives the answer."""
+        return {
+            input_id(name, next(iter(found.spec.outputs), "")): name
+            for name, found in self.definitions.items()
+            if ANSWER in found.sampled
+        }
+
+    def _selected(self, choice: str, inputs: Mapping[str, bytes]) -> str:
+        """The variant that is selected; the first one if what is selected is not there any more."""
+        id_ = self.drawing.choices[choice].id
+        given = inputs.get(id_, self.defaults[id_])
+        names = list(self.variants[choice])
+        return next((name for name in names if identify(name) == given), names[0])
 
     @property
     def graph(self) -> str:
@@ -65,8 +120,15 @@ class Program:
 def define(drawing: Drawing, stage: Callable[[UiInput], Digest]) -> Program:
     """Fingerprint every node of a drawing. `stage` sees to it that an input's default value is kept, and names it."""
     epoch = uuid.uuid4().hex[:12]
-    definitions = {name: _define(spec, epoch) for name, spec in drawing.nodes.items()}
-    return Program(drawing, definitions, {field.id: stage(field) for field in drawing.fields}, epoch)
+    variants = {
+        name: {variant: _define(own, epoch) for variant, own in spec.variants.items()}
+        for name, spec in drawing.nodes.items()
+        if isinstance(spec, ChoiceSpec)
+    }
+    plain = {name: _define(spec, epoch) for name, spec in drawing.nodes.items() if name not in variants}
+    first = {name: next(iter(own.values())) for name, own in variants.items()}
+    defaults = {field_.id: stage(field_) for field_ in drawing.fields}
+    return Program(drawing, {**plain, **first}, defaults, epoch, variants).at({})
 
 
 def _define(spec: NodeSpec, epoch: str) -> Definition:
@@ -77,12 +139,16 @@ def _define(spec: NodeSpec, epoch: str) -> Definition:
         if isinstance(source, SampledSource)
     }
     own = node_fingerprint(spec)
+    exact = own.digest
     reasons = [own.uncached, *(sampler.uncached for sampler in samplers.values())]
     reasons += [f"not cached: input {p} holds a {type(c.value).__name__}" for p, c in constants.items() if c.volatile]
     if uncached := next((reason for reason in reasons if reason), ""):
         salted = digest("daggr/unvouched", own.digest, epoch.encode())
         own = replace(own, digest=salted, uncached=uncached)
-    return Definition(spec, own, constants, {port: sampler.digest for port, sampler in samplers.items()})
+    providers = {port: sampler.digest for port, sampler in samplers.items()}
+    if isinstance(spec, InteractionSpec):
+        providers[ANSWER] = digest("daggr/answer")
+    return Definition(spec, own, exact, constants, providers)
 
 
 def _constant(value: Any) -> Constant:

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from daggr.engine.bindings import Bound, bind, changed_ports
+from daggr.engine.bindings import Bound, bind, changed_ports, come_through
 from daggr.engine.program import Program
 from daggr.graph.edge import Edge
+from daggr.store.artifacts import identify
 from daggr.store.records import Binding, Head, HistoryEntry, Run
 
 
@@ -69,6 +70,7 @@ def select(
     """
     above = _Above(program, inputs, heads, past)
     above.restore(node, head)
+    program = program.at(above.inputs)
     below = _Below(program, {**program.defaults, **above.inputs}, dict(above.heads), past)
     below.restore(frozenset(above.chosen), {**program.defaults, **inputs}, heads)
     followed = frozenset(name for name, head in below.heads.items() if head != above.heads.get(name))
@@ -99,6 +101,7 @@ class _Above:
                 self.missing.append(f"The result of {name!r} is no longer there.")
             else:
                 self.heads[name] = self.chosen[name]
+                self._restore_variant(name, run)
                 if not self._past.usable(run):
                     self.missing.append(f"The result of {name!r} is no longer kept: run it again.")
                 for given in run.inputs:
@@ -108,16 +111,27 @@ class _Above:
                     self.chosen[edge.source] = parent
                     queue.append(edge.source)
 
+    def _restore_variant(self, name: str, run: Run) -> None:
+        """Select the variant of a choice that made a run."""
+        field = self._program.drawing.choices.get(name)
+        if field is None or field.id in self._set or run.variant not in self._program.variants[name]:
+            return
+        self._set.add(field.id)
+        if self._program.selected[name] != run.variant:
+            self.inputs[field.id] = identify(run.variant)
+            self._program = self._program.choose({name: run.variant})
+
     def _restore_port(self, name: str, given: Binding) -> None:
         """Set the input of a port, whatever it was given by then."""
         drawing = self._program.drawing
         field = drawing.input_of.get((name, given.port))
         if field is not None and field.id not in self._set:
             self._set.add(field.id)
-            if not self._past.keeps(given.digest):
+            value = given.whole or given.digest
+            if not self._past.keeps(value):
                 self.missing.append(f"What {name!r} was given as {given.port!r} is no longer kept.")
-            elif self.inputs.get(field.id, self._program.defaults[field.id]) != given.digest:
-                self.inputs[field.id] = given.digest
+            elif self.inputs.get(field.id, self._program.defaults[field.id]) != value:
+                self.inputs[field.id] = value
         if field is None and given.source in ("ui", "edge") and (name, given.port) not in drawing.edge_into:
             self.missing.append(f"{name!r} is no longer given {given.port!r}.")
 
@@ -158,9 +172,16 @@ class _Above:
         edges = [edge for edge in self._program.drawing.edges_to[name] if edge.source == node]
         for entry in self._past.newest(node):
             source = self._past.run(entry.run)
-            if run is not None and source is not None and all(_gave(source, edge, run) for edge in edges):
+            if run is not None and source is not None and all(self._gave(source, edge, run) for edge in edges):
                 return entry
         return None
+
+    def _gave(self, source: Run, edge: Edge, run: Run) -> bool:
+        """Whether a run was given through an edge what another run gave."""
+        given = run.input(edge.target_port)
+        return given is not None and given.digest == come_through(
+            self._program, edge.target, edge.target_port, source, edge.source_port
+        )
 
 
 class _Below:
@@ -222,12 +243,6 @@ class _Below:
 
     def _shown(self, node: str) -> Run | None:
         return self._past.run(self.heads[node].run) if node in self.heads else None
-
-
-def _gave(source: Run, edge: Edge, run: Run) -> bool:
-    """Whether a run was given through an edge what another run gave."""
-    given = run.input(edge.target_port)
-    return given is not None and given.digest == source.output(edge.source_port)
 
 
 def _recorded_parents(program: Program, node: str, run: Run) -> dict[str, bytes]:

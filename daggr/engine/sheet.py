@@ -7,15 +7,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+import msgspec
+
 from daggr.engine.explain import Explanation
 from daggr.engine.freshness import Freshness, NodeFreshness, freshness, settle
 from daggr.engine.lookup import Lookup
 from daggr.engine.program import Program
 from daggr.engine.provenance import Past, Restored, select
 from daggr.engine.why import Shown, Why, changed_definition
-from daggr.errors import ConfigError, GraphError, UnknownInputError
+from daggr.errors import ConfigError, GraphError, UnknownInputError, UnknownPortError, did_you_mean
 from daggr.store import runs, sheets
-from daggr.store.records import Head, HistoryEntry, Run, Sheet, Snapshot
+from daggr.store.records import Head, HistoryEntry, Output, Run, Sheet, Snapshot, new_id
 from daggr.store.store import Store
 from daggr.store.tables import Txn
 
@@ -54,18 +56,18 @@ class Sheets:
     def __init__(self, store: Store, program: Program, owner: str) -> None:
         self._store = store
         self._program = program
-        self._owner = owner
+        self.owner = owner
 
     def all(self) -> list[Sheet]:
         """The user's sheets, oldest first; the first one is made when there is none."""
         with self._store.read() as txn:
-            found = sheets.of_owner(txn, self._owner, self._program.graph)
+            found = sheets.of_owner(txn, self.owner, self._program.graph)
         if found:
             return found
 
         def first(txn: Txn) -> list[Sheet]:
-            known = sheets.of_owner(txn, self._owner, self._program.graph)
-            return known or [sheets.create(txn, self._owner, self._program.graph)]
+            known = sheets.of_owner(txn, self.owner, self._program.graph)
+            return known or [sheets.create(txn, self.owner, self._program.graph)]
 
         return self._store.write(first)
 
@@ -73,7 +75,7 @@ class Sheets:
         """Whether the user has this sheet."""
         with self._store.read() as txn:
             found = sheets.get(txn, sheet)
-        return found is not None and found.owner == self._owner and found.graph == self._program.graph
+        return found is not None and found.owner == self.owner and found.graph == self._program.graph
 
     def state(self, sheet: bytes) -> SheetState:
         """What the sheet says now, seen in one transaction."""
@@ -100,7 +102,7 @@ class Sheets:
             snapshot = sheets.snapshot(txn, self._get(txn, sheet))
             inputs, shown = self._inputs(snapshot.inputs), self._shown(txn, snapshot)
             seen = Shown(sheet, inputs, shown, self._judged(txn, inputs, shown))
-            return Why(txn, self._store, self._program, self._owner).of_sheet(node, seen, forced=forced)
+            return Why(txn, self._store, self._program.at(inputs), self.owner).of_sheet(node, seen, forced=forced)
 
     def history(self, sheet: bytes, node: str) -> list[tuple[HistoryEntry, Run]]:
         """The distinct results of a node, oldest first."""
@@ -125,6 +127,7 @@ class Sheets:
             inputs = {**snapshot.inputs, **changed}
             fields = [field for field in self._program.drawing.fields if field.id in changed]
             touched = {node for field in fields for node, _ in field.targets}
+            touched |= {choice for choice, field in self._program.drawing.choices.items() if field.id in changed}
             heads = self._settled(txn, sheet, inputs, snapshot.heads, touched)
             return sheets.change(txn, record, inputs=inputs, heads=heads)
 
@@ -161,7 +164,7 @@ class Sheets:
             shown = past.run(head.run) if head is not None else None
             if head is None or shown is None or sheets.position(entries, shown) != index:
                 head = Head(entries[index - 1].run, entries[index - 1].parents)
-            restored = select(self._program, node, head, snapshot.inputs, snapshot.heads, past)
+            restored = select(self._at(snapshot), node, head, snapshot.inputs, snapshot.heads, past)
             if restored.inputs != snapshot.inputs or restored.heads != snapshot.heads:
                 for name, moved in restored.heads.items():
                     if name in restored.followed and (run := past.run(moved.run)) is not None:
@@ -170,6 +173,42 @@ class Sheets:
             return restored
 
         return self._store.write(show)
+
+    def edit(self, sheet: bytes, node: str, outputs: Mapping[str, bytes]) -> Run:
+        """Put other values in place of what a result gave, by port. What the user says is a result of its own.
+
+        It stands for what the result stood for, is seen in this sheet only, and names the result that was edited.
+
+        Raises:
+            GraphError: there is no such sheet, or nothing to edit.
+            UnknownPortError: the node has no such output.
+            UnknownInputError: a value is not kept.
+        """
+
+        def change(txn: Txn) -> Run:
+            record = self._get(txn, sheet)
+            snapshot = sheets.snapshot(txn, record)
+            head = snapshot.heads.get(node)
+            shown = runs.get(txn, head.run) if head is not None else None
+            if head is None or shown is None:
+                raise GraphError(f"{node!r} has no result to edit.", "Run it first.")
+            valid = [output.port for output in shown.outputs]
+            for port, digest in outputs.items():
+                if port not in valid:
+                    hint = did_you_mean(port, valid)
+                    raise UnknownPortError(f"{node!r} gave no {port!r}. It gave: {', '.join(valid)}. {hint}".rstrip())
+                if not self._store.artifacts.is_kept(txn, digest):
+                    raise UnknownInputError("A value that was given is no longer kept.", "Give it again.")
+            edited = _edited(shown, outputs)
+            runs.put(txn, edited, {})
+            sheets.remember(txn, sheet, node, edited, head.parents)
+            heads = {**snapshot.heads, node: Head(edited.id, head.parents)}
+            below = {edge.target for edge in self._at(snapshot).drawing.edges_from[node]}
+            heads = self._settled(txn, sheet, snapshot.inputs, heads, below)
+            sheets.change(txn, record, inputs=snapshot.inputs, heads=heads)
+            return edited
+
+        return self._store.write(change)
 
     def undo(self, sheet: bytes) -> Sheet | None:
         """Go back to before the user's last change; None if there is nothing to undo."""
@@ -190,7 +229,7 @@ class Sheets:
         snapshot = sheets.snapshot(txn, record)
         heads = {**snapshot.heads, node: Head(run.id, dict(parents))}
         sheets.remember(txn, sheet, node, run, parents)
-        touched = {node, *(edge.target for edge in self._program.drawing.edges_from[node])}
+        touched = {node, *(edge.target for edge in self._at(snapshot).drawing.edges_from[node])}
         heads = self._settled(txn, sheet, snapshot.inputs, heads, touched)
         sheets.change(txn, record, inputs=snapshot.inputs, heads=heads, amend=True)
 
@@ -198,7 +237,7 @@ class Sheets:
 
     def _get(self, txn: Txn, sheet: bytes) -> Sheet:
         record = sheets.get(txn, sheet)
-        if record is None or record.owner != self._owner or record.graph != self._program.graph:
+        if record is None or record.owner != self.owner or record.graph != self._program.graph:
             raise GraphError(f"There is no sheet {sheet.hex()}.")
         return record
 
@@ -211,14 +250,19 @@ class Sheets:
 
     def _judged(self, txn: Txn, inputs: Mapping[str, bytes], shown: Mapping[str, Run]) -> Freshness:
         """What still stands; where a definition is another one by now, what has changed in it."""
-        judged = freshness(self._program, inputs, shown, time.time())
-        prints = {name: self._program.definitions[name].fingerprint for name in shown}
+        program = self._program.at(inputs)
+        judged = freshness(program, inputs, shown, time.time())
+        prints = {name: program.definitions[name].fingerprint for name in shown}
         changed = {
             name: NodeFreshness(False, changed_definition(txn, run.fingerprint, prints[name]))
             for name, run in shown.items()
             if run.fingerprint != prints[name].digest
         }
         return replace(judged, nodes={**judged.nodes, **changed}) if changed else judged
+
+    def _at(self, snapshot: Snapshot) -> Program:
+        """The program as the sheet's selections make it."""
+        return self._program.at(snapshot.inputs)
 
     def _inputs(self, given: Mapping[str, bytes]) -> dict[str, bytes]:
         return {name: given.get(name, default) for name, default in self._program.defaults.items()}
@@ -241,7 +285,8 @@ class Sheets:
         touched: Collection[str] | None = None,
     ) -> dict[str, Head]:
         """The heads after known results have appeared: everywhere, or where something was touched and below."""
-        lookup = Lookup(txn, self._store, self._program, sheet)
+        program = self._program.at(inputs)
+        lookup = Lookup(txn, self._store, program, sheet)
 
         @cache
         def shown(node: str) -> Run | None:
@@ -249,9 +294,17 @@ class Sheets:
             return run if run is not None and lookup.usable(run) else None
 
         result = dict(heads)
-        standing = settle(self._program, self._inputs(inputs), shown, lookup.by_lookup, touched)
+        standing = settle(program, self._inputs(inputs), shown, lookup.by_lookup, touched)
         for name, (run, parents) in standing.items():
             if result.get(name) != (head := Head(run.id, parents)):
                 result[name] = head
                 sheets.remember(txn, sheet, name, run, parents)
         return result
+
+
+def _edited(shown: Run, outputs: Mapping[str, bytes]) -> Run:
+    """What a user made of a run."""
+    given = tuple(Output(output.port, outputs.get(output.port, output.digest)) for output in shown.outputs)
+    return msgspec.structs.replace(
+        shown, id=new_id(), kind="edit", outputs=given, edits=shown.id, started=time.time(), seconds=0.0, log=""
+    )

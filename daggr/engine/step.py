@@ -3,62 +3,91 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from daggr.digest import UnencodableError, digest
+from daggr.engine.attempt import NOTHING, Attempt, is_undrawn
 from daggr.engine.flight import Flights
 from daggr.engine.keys import Identity, identity_of
 from daggr.engine.lookup import Lookup
 from daggr.engine.order import Order, Outcome
-from daggr.engine.outputs import Taken, take
+from daggr.engine.outputs import Taken
 from daggr.engine.overlap import Overlaps
 from daggr.engine.plan import Step
 from daggr.engine.program import Definition, Program
-from daggr.engine.runners.base import Call, Returned, Runner, failed
-from daggr.engine.scheduler import Slots
+from daggr.engine.runners.base import LocalRunner, Returned, Runner, failed
+from daggr.engine.scatter import Scatter
+from daggr.engine.scheduling.place import place_of
+from daggr.engine.scheduling.slots import SLOTS, Lease
+from daggr.engine.taking import take_outputs
+from daggr.engine.workers.handle import Handle, Raised, Stopped
 from daggr.engine.workers.thread import ThreadWorker
-from daggr.errors import DaggrError, NodeFailedError, StoreError
-from daggr.filename import readable
-from daggr.graph.port import SampledSource
+from daggr.engine.workers.usercode import UserCode
+from daggr.errors import DaggrError, RunCancelledError, RunTimeoutError, StoreError
 from daggr.store import runs
-from daggr.store.artifacts import Staged
-from daggr.store.records import Binding, Run, new_id
+from daggr.store.records import Run
 from daggr.store.store import Store
 from daggr.store.tables import Txn
 
 log = logging.getLogger("daggr.engine")
 
 T = TypeVar("T")
-LOG_LIMIT = 64 * 1024
+Done = tuple[Returned, Taken]
+
+GRACE = 2.0
+"""Seconds that a function has to end by itself once it is asked to stop."""
 
 
 class Executor:
-    """Executes steps."""
+    """Executes steps.
 
-    def __init__(self, store: Store, runners: Mapping[str, Runner], worker: ThreadWorker) -> None:
+    Args:
+        store: Where runs are kept.
+        runners: By kind of node.
+        worker: The threads that functions run in.
+        allowed: Folders from which functions may give files, beside the working and the temporary folder.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runners: Mapping[str, Runner | LocalRunner],
+        worker: ThreadWorker,
+        allowed: tuple[Path, ...] = (),
+    ) -> None:
         self._store = store
         self._runners = runners
         self._worker = worker
-        self._slots = Slots()
+        self._allowed = allowed
         self._flights = Flights(store)
         self._overlaps = Overlaps()
         self.has_run = False
         """Whether any function of the user's has been executed."""
+        self.grace = GRACE
+        self._dropping: set[asyncio.Task[None]] = set()
         self._io = ThreadPoolExecutor(4, thread_name_prefix="daggr-io")
+        self._scatter = Scatter(store, self._one, self._in_io)
 
     async def execute(self, program: Program, step: Step, order: Order) -> Outcome:
         """Execute a step and record the run, failed or not; or share the run of who executes the same just now.
 
+        A scattered step is executed item by item; its run is there even if some of them fail.
+
         Raises:
-            NodeFailedError, RemoteError: it failed; a failed run has been recorded.
+            NodeFailedError, RemoteError, ScatterError: it failed; a failed run has been recorded.
+            RunCancelledError: it was stopped.
         """
+        if step.node in program.drawing.scattered:
+            return await self._scatter.run(program, step, order)
+        return await self._one(program, step, order)
+
+    async def _one(self, program: Program, step: Step, order: Order) -> Outcome:
         definition = program.definitions[step.node]
         if order.alone or not _flies(definition, step):
             return await self._execute(program, step, order, None)
@@ -68,15 +97,15 @@ class Executor:
         )
 
     async def _execute(self, program: Program, step: Step, order: Order, shared: Identity | None) -> Outcome:
-        attempt = _Attempt(program, program.definitions[step.node], order)
+        attempt = Attempt(program, step, order, self._store)
         with ExitStack() as claimed:
             try:
-                done = await self._attempt(attempt, step, shared, claimed)
+                done = await self._attempt(attempt, shared, claimed)
             except Exception as error:
-                failure = error if isinstance(error, DaggrError) else failed(attempt.definition.spec, error)
+                failure = _failure(attempt, error)
                 self._overlaps.end(attempt.id)
                 if attempt.started:
-                    await self._record_failure(attempt, str(failure))
+                    await self._record_failure(attempt, failure)
                 raise failure from error
             if isinstance(done, Run):
                 return Outcome(done, hit=True)
@@ -85,23 +114,25 @@ class Executor:
             record.add_done_callback(lambda _: held.close())
             return Outcome(await asyncio.wrap_future(record), hit=False)
 
-    async def _attempt(
-        self, attempt: _Attempt, step: Step, shared: Identity | None, claimed: ExitStack
-    ) -> Run | tuple[Returned, Taken]:
+    async def _attempt(self, attempt: Attempt, shared: Identity | None, claimed: ExitStack) -> Run | Done:
         """Run a step in its slot, with a claim on its key; or give the run that somebody else recorded meanwhile."""
         while True:
-            async with self._slots.hold(attempt.definition.spec, attempt.order.owner):
+            lease = await SLOTS.take(place_of(attempt.spec, self._session(attempt.order)), attempt.order.flow)
+            with ExitStack() as slot:
+                slot.callback(lease.release)
                 if shared is None or self._claim(shared, claimed):
-                    if shared is not None and (known := self._known(attempt.program, step, shared)) is not None:
+                    if shared is not None and (known := self._known(attempt, shared)) is not None:
                         return known
-                    with self._store.scratch() as folder:
-                        attempt.begin()
-                        self._overlaps.begin(attempt.id)
-                        attempt.order.started(attempt.started)
-                        return await self._perform(attempt, step, folder)
+                    self.has_run = True
+                    attempt.begin()
+                    self._overlaps.begin(attempt.id)
+                    return await self._perform(attempt, lease, slot)
             await self._flights.until_free(shared.action)  # without a slot
-            if (known := self._known(attempt.program, step, shared)) is not None:
+            if (known := self._known(attempt, shared)) is not None:
                 return known
+
+    def _session(self, order: Order) -> str:
+        return f"{order.owner} at {self._store.root}"
 
     def _claim(self, shared: Identity, claimed: ExitStack) -> bool:
         claim = self._store.claims.take(shared.action)
@@ -109,57 +140,98 @@ class Executor:
             claimed.callback(claim.release)
         return claim is not None
 
-    def _known(self, program: Program, step: Step, shared: Identity) -> Run | None:
+    def _known(self, attempt: Attempt, shared: Identity) -> Run | None:
         with self._store.read() as txn:
-            return Lookup(txn, self._store, program).by_action(step.node, shared, drawn=True)
+            return Lookup(txn, self._store, attempt.program).by_action(attempt.step.node, shared, drawn=True)
 
-    async def _perform(self, attempt: _Attempt, step: Step, folder: Path) -> tuple[Returned, Taken]:
-        self.has_run = True
-        await self._draw(attempt, step)
-        inputs = await self._in_io(lambda: self._load(attempt, folder))
-        spec = attempt.definition.spec
-        call = Call(spec, inputs, folder, attempt.write_log, attempt.order.progress)
-        returned = await self._runners[spec.kind].run(call)
-        return returned, await self._in_io(lambda: self._take(attempt, returned, folder))
+    # ------------------------------------------------------------ running
+
+    async def _perform(self, attempt: Attempt, lease: Lease, slot: ExitStack) -> Done:
+        runner = self._runners["isolated" if getattr(attempt.spec, "isolate", False) else attempt.spec.kind]
+        if hasattr(runner, "execute"):
+            return await self._in_thread(attempt, cast(LocalRunner, runner), lease, slot)
+        try:
+            running = self._run_remote(attempt, runner, lease)
+            return await _within(running, attempt) if attempt.spec.timeout is not None else await running
+        except asyncio.CancelledError:
+            raise _stopped(attempt) from None
+        finally:
+            attempt.remove_folder()
+
+    async def _in_thread(self, attempt: Attempt, runner: LocalRunner, lease: Lease, slot: ExitStack) -> Done:
+        """Everything about the step in one thread. It has the slot until it has really ended, whoever waits for it."""
+
+        def work(user: UserCode) -> Done:
+            with lease.held():
+                attempt.draw(user)
+                returned = runner.execute(attempt.call(), user)
+            return returned, self._take(attempt, returned)
+
+        handle = self._worker.submit(work, attempt.write_log)
+        slot.pop_all()
+        handle.on_end(lease.release)
+        handle.on_end(attempt.remove_folder)
+        try:
+            if attempt.spec.timeout is None:
+                return await handle.result()
+            done, _ = await asyncio.wait({asyncio.ensure_future(handle.result())}, timeout=attempt.spec.timeout)
+            if done:
+                return done.pop().result()
+        except asyncio.CancelledError:
+            raise _stopped(attempt, await self._stop(handle)) from None
+        raise _timed_out(attempt, await self._stop(handle))
+
+    async def _stop(self, handle: Handle[Done]) -> bool:
+        """Make a thread stop; whether it did. What it gave all the same is dropped."""
+        how = await _to_the_end(handle.cancel(self.grace))
+        dropping = asyncio.create_task(self._drop(handle))
+        self._dropping.add(dropping)
+        dropping.add_done_callback(self._dropping.discard)
+        return how == "stopped"
+
+    async def _drop(self, handle: Handle[Done]) -> None:
+        with contextlib.suppress(Exception):
+            _, taken = await handle.result()
+            for item in taken.staged:
+                self._store.artifacts.discard(item)
+
+    async def _run_remote(self, attempt: Attempt, runner: Runner, lease: Lease) -> Done:
+        attempt.folder.mkdir(parents=True, exist_ok=True)
+        if any(map(is_undrawn, attempt.step.bindings)):
+            with lease.held():
+                await self._worker.submit(attempt.draw, attempt.write_log).result()
+        else:
+            attempt.draw(None)
+        call = await self._in_io(attempt.call)
+        with lease.held():
+            returned = await runner.run(call)
+        return returned, await self._in_io(lambda: self._take(attempt, returned))
 
     def close(self) -> None:
         """Let go of the threads."""
         self._io.shutdown(wait=True, cancel_futures=True)
+        self._worker.close()
 
     async def _in_io(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._io, work)
 
-    async def _draw(self, attempt: _Attempt, step: Step) -> None:
-        """Sample the callables that have not been drawn yet."""
-        for binding in step.bindings:
-            if binding.source != "sampled" or binding.digest:
-                attempt.bindings.append(binding)
-                continue
-            source = attempt.definition.spec.inputs[binding.port]
-            if not isinstance(source, SampledSource):
-                raise AssertionError(f"{binding.port} is not sampled")
-            value = await self._worker.submit(lambda source=source: _sample(attempt, source), attempt.write_log)  # type: ignore[misc]
-            attempt.sample(self._store, binding, value)
+    # ------------------------------------------------------------ recording
 
-    def _load(self, attempt: _Attempt, folder: Path) -> dict[str, Any]:
-        inputs: dict[str, Any] = {}
-        with self._store.read() as txn:
-            for binding in attempt.bindings:
-                constant = attempt.definition.fixed.get(binding.port)
-                if binding.port in attempt.samples:
-                    inputs[binding.port] = attempt.samples[binding.port]
-                elif constant is not None and constant.volatile:
-                    inputs[binding.port] = constant.value
-                else:
-                    inputs[binding.port] = self._store.artifacts.load(txn, binding.digest, folder)
-        return inputs
-
-    def _take(self, attempt: _Attempt, returned: Returned, folder: Path) -> Taken:
-        taken = take(self._store.artifacts, attempt.definition.spec, returned, attempt.id, folder)
+    def _take(self, attempt: Attempt, returned: Returned) -> Taken:
+        taken = take_outputs(
+            self._store.artifacts,
+            attempt.spec,
+            returned,
+            attempt.id,
+            attempt.folder,
+            attempt.handed,
+            int(attempt.started * 1e9),
+            self._allowed,
+        )
         self._overlaps.give(attempt.id, taken.outside)
         return taken
 
-    def _record(self, attempt: _Attempt, returned: Returned, taken: Taken) -> Future[Run]:
+    def _record(self, attempt: Attempt, returned: Returned, taken: Taken) -> Future[Run]:
         clash, why = self._overlaps.end(attempt.id), ""
         if clash is not None:
             why = f"not cached: another run wrote {clash.path!r} at the same time; write to a path of its own"
@@ -176,89 +248,14 @@ class Executor:
 
         return self._store.submit(record, [*attempt.staged, *taken.staged])
 
-    async def _record_failure(self, attempt: _Attempt, reason: str) -> None:
-        run = attempt.run("failed", Taken((), (), ""), error=reason)
+    async def _record_failure(self, attempt: Attempt, failure: DaggrError) -> None:
+        status: Any = "cancelled" if isinstance(failure, RunCancelledError) else "failed"
+        run = attempt.run(status, NOTHING, error=str(failure))
+        attempt.order.recorded(run)
         try:
             await asyncio.wrap_future(self._store.submit(lambda txn: attempt.put(txn, run), attempt.staged))
         except StoreError as trouble:  # such as a full disk; the node's own failure is the news
             log.warning("a failed run could not be recorded: %s", trouble)
-
-
-class _Attempt:
-    """What is known of an execution so far."""
-
-    def __init__(self, program: Program, definition: Definition, order: Order) -> None:
-        self.id = new_id()
-        self.program = program
-        self.definition = definition
-        self.order = order
-        self.started = 0.0
-        self.bindings: list[Binding] = []
-        self.samples: dict[str, Any] = {}
-        self.staged: list[Staged] = []
-        self._clock = 0.0
-        self._log: list[str] = []
-        self._logged = 0
-
-    def begin(self) -> None:
-        """It has its slot: time runs from now on."""
-        self.started, self._clock = time.time(), time.perf_counter()
-
-    def write_log(self, text: str) -> None:
-        if self._logged < LOG_LIMIT:
-            text = readable(text)
-            if len(text) > LOG_LIMIT - self._logged:
-                text = text[: LOG_LIMIT - self._logged] + "\n… (cut)\n"
-            self._log.append(text)
-            self._logged += len(text)
-            self.order.log(text)
-
-    def sample(self, store: Store, binding: Binding, value: Any) -> None:
-        """Take a drawn value as the input it is."""
-        try:
-            staged = store.artifacts.stage(value)
-            identity = staged.digest
-            self.staged.append(staged)
-        except UnencodableError:
-            identity = digest("volatile", self.id, binding.port.encode())
-        self.samples[binding.port] = value
-        self.bindings.append(Binding(binding.port, identity, "sampled", provider=binding.provider))
-
-    def run(self, status: Any, taken: Taken, error: str = "", notes: tuple[str, ...] = ()) -> Run:
-        spec, fingerprint = self.definition.spec, self.definition.fingerprint
-        identity = identity_of(fingerprint.digest, self.bindings)
-        uncached = fingerprint.uncached or taken.uncached
-        if spec.cache is False:
-            uncached = uncached or "not cached: cache=False"
-        if changed := fingerprint.changed_source():  # it ran with something else than its fingerprint says
-            uncached = f"not cached: the module {changed} was changed after the script was loaded; load it again"
-            identity = identity_of(digest("daggr/changed", fingerprint.digest, self.id), self.bindings)
-        return Run(
-            id=self.id,
-            graph=self.program.graph,
-            node=spec.name,
-            kind=spec.kind,
-            owner=self.order.owner,
-            scope="",
-            fingerprint=identity.fingerprint,
-            key=identity.action,
-            lookup=identity.lookup,
-            inputs=tuple(self.bindings),
-            outputs=taken.outputs,
-            status=status,
-            started=self.started,
-            seconds=time.perf_counter() - self._clock,
-            error=error,
-            log="".join(self._log),
-            uncached=uncached,
-            notes=notes,
-            soft=dict(fingerprint.soft),
-        )
-
-    def put(self, txn: Txn, run: Run) -> None:
-        """Record a run, and what its definition is."""
-        fingerprint = self.definition.fingerprint
-        runs.put(txn, run, fingerprint.leaves, fingerprint.sources)
 
 
 def _flies(definition: Definition, step: Step) -> bool:
@@ -267,13 +264,59 @@ def _flies(definition: Definition, step: Step) -> bool:
     return vouched and all(binding.digest for binding in step.bindings)
 
 
-def _sample(attempt: _Attempt, source: SampledSource) -> Any:
+def _failure(attempt: Attempt, error: Exception) -> DaggrError:
+    if isinstance(error, DaggrError):
+        return error
+    if isinstance(error, Raised) and isinstance(error.error, Stopped):
+        return _stopped(attempt)
+    return failed(attempt.spec, error.error if isinstance(error, Raised) else error)
+
+
+def _stopped(attempt: Attempt, ended: bool = True) -> RunCancelledError:
+    if ended:
+        return RunCancelledError(f"{attempt.spec.name!r} was stopped.")
+    return RunCancelledError(
+        f"{attempt.spec.name!r} is still running and cannot be stopped: it keeps its slot until it ends.",
+        "Use FnNode(…, isolate=True): then it runs in a process of its own, which can always be stopped.",
+        attempt.spec.where,
+    )
+
+
+def _timed_out(attempt: Attempt, ended: bool = True) -> RunTimeoutError:
+    message = f"{attempt.spec.name!r} took longer than {attempt.spec.timeout:g} s"
+    if ended:
+        return RunTimeoutError(f"{message} and was stopped.", where=attempt.spec.where)
+    return RunTimeoutError(
+        f"{message}; it is still running and cannot be stopped.",
+        "Use FnNode(…, isolate=True): then it runs in a process of its own, which can always be stopped.",
+        attempt.spec.where,
+    )
+
+
+async def _within(running: Awaitable[T], attempt: Attempt) -> T:
+    """The result of something, if it comes in time."""
+    task = asyncio.ensure_future(running)
     try:
-        return source.provider()
-    except BaseException as error:
-        spec = attempt.definition.spec
-        raise NodeFailedError(
-            readable(f"{source.name}, which {spec.name!r} samples, failed: {type(error).__name__}: {error}"),
-            where=spec.where,
-            node=spec.name,
-        ) from error
+        done, _ = await asyncio.wait({task}, timeout=attempt.spec.timeout)
+    except asyncio.CancelledError:
+        task.cancel()
+        await _to_the_end(_ended(task))
+        raise
+    if not done:
+        task.cancel()
+        await _to_the_end(_ended(task))
+        raise _timed_out(attempt)
+    return task.result()
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    await asyncio.wait({task})
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for something that must not be broken off, whoever is cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()

@@ -12,6 +12,12 @@ FILE_TYPES = frozenset({"image", "audio", "video", "file", "model3d", "downloadb
 NAMED_FILE_TYPES = frozenset({"file", "downloadbutton", "uploadbutton"})
 """File types that keep the file's own name; the others are named after their port."""
 
+ITEM_LIST = "itemlist"
+"""The type of an output that is an `ItemList`."""
+
+CHOICE = "choice"
+"""The type of an input that selects a variant; daggr makes it up."""
+
 _NUMBER_TYPES = frozenset({"number", "slider"})
 _EXACT_IN_JSON = 2**53
 
@@ -41,13 +47,23 @@ class Component:
         """Whether its value is a file."""
         return self.type in FILE_TYPES
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of an `ItemList`'s items; none for all else."""
+        return tuple(self.config["schema"]) if self.type == ITEM_LIST else ()
+
     def argument(self, name: str) -> Any:
         """What the script gave for an argument of the component; None where it gave nothing."""
         given = getattr(self.source, "_constructor_args", None)
         return given[0].get(name) if given else None
 
     def normalise(self, value: Any) -> Any:
-        """The value a function receives. JSON from a browser cannot tell 5.0 from 5, so whole numbers are ints."""
+        """The value a function receives. JSON from a browser cannot tell 5.0 from 5, so whole numbers are ints.
+
+        A variant may be given by its number, as clients of 0.8 do.
+        """
+        if self.type == CHOICE and type(value) is int and 0 <= value < len(self.config["choices"]):
+            return self.config["choices"][value]
         if self.type not in _NUMBER_TYPES or type(value) is not float:
             return value
         if self.config.get("precision") == 0 and abs(value) < _EXACT_IN_JSON:

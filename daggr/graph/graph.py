@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from daggr import runtime
 from daggr.errors import DuplicateNodeError, GraphError, UnknownPortError, did_you_mean
-from daggr.graph.drawing import Drawing, draw, topological
+from daggr.graph.draft import Connection, draw, topological
+from daggr.graph.drawing import Drawing
 from daggr.graph.edge import Edge
-from daggr.graph.nodes.base import Node, NodeSpec, spec_of
+from daggr.graph.nodes.base import Node, NodeSpec, no_output, spec_of
+from daggr.graph.nodes.choice import ChoiceSpec, variants_of
 from daggr.graph.place import caller
-from daggr.graph.port import EdgeSource, Port, PortOwner
+from daggr.graph.port import EdgeSource, Port, PortLike, PortOwner, edge_source
 from daggr.graph.schema import api_schema
 
-CacheMode = Literal["use", "refresh", "only"]
+CacheMode = Literal["use", "refresh", "only", "off"]
 
 
 class Graph:
@@ -44,8 +46,12 @@ class Graph:
             raise GraphError(f"persist_key is a name or False; given: {persist_key!r}.", where=where)
         self.name = name
         self._nodes: list[Node] = []
-        self._edges: dict[tuple[int, str], Port] = {}
-        self._drawing: tuple[tuple[str, ...], Drawing] | None = None
+        self._known: set[int] = set()
+        self._edges: dict[tuple[int, str], EdgeSource] = {}
+        """What `edge` connected, by the input's spec and port. A choice's own stands for all of its variants."""
+        self._feeding: set[int] = set()
+        """The nodes that feed others, or once did."""
+        self._drawing: tuple[object, Drawing] | None = None
         self.persist_key = (_slug(name) if persist_key is None else persist_key) or None
         self._include(list(nodes or []), where)
 
@@ -61,50 +67,81 @@ class Graph:
             self._include([node], caller())
         return self
 
-    def edge(self, source: Port, target: Port) -> Graph:
+    def edge(self, source: PortLike, target: Port) -> Graph:
         """Connect an output port with an input port, in place of what the input had before. Returns the graph.
+
+        Args:
+            source: An output port, or its items (`port.each`), or what all its runs gave (`port.all()`).
+            target: An input port. That of a choice stands for those of all of its variants that have it.
 
         Raises:
             UnknownPortError: `source` is no output port or `target` no input port.
             CycleError: the edge would close a circle; the graph stays as it was.
         """
         where = caller()
-        _check_port(source, "output", where)
+        given = edge_source(source)
+        if given is None or not isinstance(target, Port):
+            wrong = source if given is None else target
+            raise GraphError(f"graph.edge connects ports, such as node.image; given: {wrong!r}.", where=where)
+        _check_port(given.port, "output", where)
         _check_port(target, "input", where)
+        spec = spec_of(target.node)
         with self._all_or_nothing():
-            self._include([source.node, target.node], where)
-            self._edges[id(target.node), target.name] = source
-            topological({node.name: spec_of(node) for node in self._nodes}, self._edge_list())
+            choice = self._choice_of(spec)
+            self._include([given.port.node] if choice is not None else [given.port.node, target.node], where)
+            for member in variants_of(spec).values():
+                self._edges.pop((id(member), target.name), None)
+            self._edges[id(spec), target.name] = given
+            self._feeding.add(id(spec_of(given.port.node)))
+            self._check_circle(given.port.node, choice or spec)
         return self
+
+    def _choice_of(self, variant: NodeSpec) -> NodeSpec | None:
+        """The choice that has this variant; None if it is none."""
+        found = (spec for spec in map(spec_of, self._nodes) if isinstance(spec, ChoiceSpec))
+        return next((choice for choice in found if any(member is variant for member in choice.members)), None)
+
+    def _check_circle(self, source: PortOwner, target: NodeSpec) -> None:
+        """A new edge closes a circle if its source needs its target; only then is the circle looked for."""
+        if id(target) not in self._feeding:
+            return
+        seen: set[int] = set()
+        waiting = [spec_of(source)]
+        while waiting:
+            if (spec := waiting.pop()) is target:
+                topological({node.name: spec_of(node) for node in self._nodes}, self._edge_list())
+            if id(spec) not in seen:
+                seen.add(id(spec))
+                waiting.extend(spec_of(given.port.node) for _, _, given in self._given(spec))
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
-        nodes, edges = list(self._nodes), dict(self._edges)
+        nodes, known, edges = list(self._nodes), set(self._known), dict(self._edges)
         try:
             yield
         except GraphError:
-            self._nodes, self._edges = nodes, edges
+            self._nodes, self._known, self._edges = nodes, known, edges
             raise
 
     def _include(self, nodes: Sequence[PortOwner], where: str | None) -> None:
-        known = {id(node) for node in self._nodes}
+        new = _with_ancestors(nodes, self._known, where)
+        if not new:
+            return
+        _check_alone([spec_of(node) for node in (*self._nodes, *new)])
         taken = {node.name: spec_of(node) for node in self._nodes}
-        for node in _sorted_by_serial(_with_ancestors(nodes, where)):
-            if id(node) not in known:
-                self._take(node, taken)
-
-    def _take(self, node: Node, taken: dict[str, NodeSpec]) -> None:
-        spec = spec_of(node)
-        if spec.name in taken:
-            if not spec.default_name:
-                raise DuplicateNodeError(
-                    f"Two nodes are named {spec.name!r}: at {taken[spec.name].where} and at {spec.where}.",
-                    "Give one of them another name=….",
-                    spec.where,
-                )
-            spec.name = next(name for n in range(1, len(taken) + 2) if (name := f"{spec.name}_{n}") not in taken)
-        self._nodes.append(node)
-        taken[spec.name] = spec
+        counts: dict[str, int] = {}
+        for node in sorted(new, key=lambda node: spec_of(node).serial):
+            spec = spec_of(node)
+            if spec.name in taken and not spec.default_name:
+                raise _two_of_one_name(taken[spec.name], spec)
+            base = spec.name
+            while spec.name in taken:
+                counts[base] = counts.get(base, 0) + 1
+                spec.name = f"{base}_{counts[base]}"
+            self._nodes.append(node)
+            self._known.add(id(node))
+            self._feeding.update(id(spec_of(given.port.node)) for _, _, given in self._given(spec))
+            taken[spec.name] = spec
 
     # ------------------------------------------------------------ reading
 
@@ -114,31 +151,38 @@ class Graph:
         return {node.name: node for node in self._nodes}
 
     def _draw(self) -> Drawing:
-        signature = (*(node.name for node in self._nodes), *(f"{edge}" for edge in self._edge_list()))
+        specs, connections = [spec_of(node) for node in self._nodes], self._connections()
+        signature = [spec.name for spec in specs], [list(variants_of(spec)) for spec in specs], connections
         if self._drawing is None or self._drawing[0] != signature:
             self._check_names()
-            made = draw(self.name, self.persist_key, [spec_of(node) for node in self._nodes], self._edge_list())
-            self._drawing = (signature, made)
+            self._drawing = (signature, draw(self.name, self.persist_key, specs, connections))
         return self._drawing[1]
 
     def _check_names(self) -> None:
-        seen: dict[str, Node] = {}
-        for node in self._nodes:
-            if (other := seen.setdefault(node.name, node)) is not node:
-                raise DuplicateNodeError(
-                    f"Two nodes are named {node.name!r}: at {spec_of(other).where} and at {spec_of(node).where}.",
-                    "Give one of them another name.",
-                    spec_of(node).where,
-                )
+        seen: dict[str, NodeSpec] = {}
+        for spec in map(spec_of, self._nodes):
+            if (other := seen.setdefault(spec.name, spec)) is not spec:
+                raise _two_of_one_name(other, spec)
+
+    def _given(self, spec: NodeSpec) -> Iterator[tuple[str, str, EdgeSource]]:
+        """What other nodes give to this one: variant, port, and from where."""
+        for variant, member in variants_of(spec).items():
+            for port, source in member.inputs.items():
+                drawn = self._edges.get((id(member), port)) or self._edges.get((id(spec), port))
+                if drawn is not None:
+                    yield variant, port, drawn
+                elif isinstance(source, EdgeSource):
+                    yield variant, port, source
+
+    def _connections(self) -> list[Connection]:
+        return [
+            Connection(Edge(given.port.node.name, given.port.name, spec.name, port, given.take), variant)
+            for spec in map(spec_of, self._nodes)
+            for variant, port, given in self._given(spec)
+        ]
 
     def _edge_list(self) -> list[Edge]:
-        edges = []
-        for node in self._nodes:
-            for name, source in spec_of(node).inputs.items():
-                port = self._edges.get((id(node), name)) or (source.port if isinstance(source, EdgeSource) else None)
-                if port is not None:
-                    edges.append(Edge(port.node.name, port.name, node.name, name))
-        return edges
+        return list(dict.fromkeys(connection.edge for connection in self._connections()))
 
     def get_entry_nodes(self) -> list[Node]:
         """The nodes that no edge feeds."""
@@ -147,15 +191,18 @@ class Graph:
 
     def get_execution_order(self) -> list[str]:
         """The names of the nodes, each after those it needs."""
-        return list(self._draw().nodes)
+        self._draw()
+        return topological({node.name: spec_of(node) for node in self._nodes}, self._edge_list())
 
     def get_connections(self) -> list[tuple[str, str, str, str]]:
         """The edges as (source node, its port, target node, its port)."""
-        return [(e.source, e.source_port, e.target, e.target_port) for e in self._edge_list()]
+        return list(dict.fromkeys((e.source, e.source_port, e.target, e.target_port) for e in self._edge_list()))
 
     def get_subgraphs(self) -> list[set[str]]:
         """The names of connected nodes, a set for each connected part."""
-        return [set(subgraph.nodes) for subgraph in self._draw().subgraphs]
+        drawing = self._draw()
+        parts = [{*subgraph.nodes, *subgraph.groups} for subgraph in drawing.subgraphs]
+        return [*parts, *({group} for group in drawing.groups if not any(group in part for part in parts))]
 
     def get_output_nodes(self) -> list[str]:
         """The names of the nodes that feed no other."""
@@ -183,7 +230,8 @@ class Graph:
 
         Args:
             inputs: Values by input id, `{"node__port": value}`; the others keep their default.
-            cache: `use` known results; `refresh` executes all anew; `only` fails where a result is not known.
+            cache: `use` known results; `refresh` executes all anew; `only` fails where a result is not known; `off`
+                executes all anew and keeps nothing.
 
         Raises:
             UnknownInputError: an input id that the graph does not have.
@@ -191,6 +239,12 @@ class Graph:
             NotCachedError: `only`, and a result is not known.
         """
         return runtime.current().run(self, inputs or {}, cache)
+
+    async def arun(
+        self, inputs: Mapping[str, Any] | None = None, cache: CacheMode = "use"
+    ) -> dict[str, dict[str, Any]]:
+        """What `run` does, without keeping the event loop waiting. Being cancelled stops what runs."""
+        return await runtime.current().arun(self, inputs or {}, cache)
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self._nodes)} nodes)"
@@ -202,8 +256,6 @@ def drawing_of(graph: Graph) -> Drawing:
 
 
 def _check_port(port: Port, role: Literal["input", "output"], where: str | None) -> None:
-    if not isinstance(port, Port):
-        raise GraphError(f"graph.edge connects ports, such as node.image; given: {port!r}.", where=where)
     spec = spec_of(port.node)
     valid = list(spec.outputs if role == "output" else spec.inputs)
     if port.name not in valid:
@@ -212,36 +264,62 @@ def _check_port(port: Port, role: Literal["input", "output"], where: str | None)
             f"{', '.join(valid) or 'none'}. {did_you_mean(port.name, valid)}".rstrip(),
             where=where,
         )
+    if role == "output":
+        _check_variants(spec, port.name, where)
+
+
+def _check_variants(spec: NodeSpec, port: str, where: str | None) -> None:
+    """An output that another node uses must be there whichever variant is selected."""
+    for variant, member in variants_of(spec).items():
+        if port not in member.outputs:
+            error = no_output(member, port, where, f"variant {variant!r} of the choice {spec.name!r}")
+            error.hint = "What other nodes use must be an output of every variant."
+            raise error
+
+
+def _check_alone(specs: Sequence[NodeSpec]) -> None:
+    """A variant runs in the place of its choice only; who takes its ports wants those of the choice."""
+    choices = [spec for spec in specs if isinstance(spec, ChoiceSpec)]
+    inside = {id(member): choice for choice in choices for member in choice.members}
+    for spec in specs:
+        if (choice := inside.get(id(spec))) is not None:
+            raise GraphError(
+                f"Node {spec.name!r} is a variant of the choice {choice.name!r}; it is no node of its own.",
+                f"Give the graph and other nodes the choice, such as (a | b).{next(iter(choice.outputs))}; or make "
+                "another node of the same function.",
+                choice.where,
+            )
+
+
+def _two_of_one_name(one: NodeSpec, other: NodeSpec) -> DuplicateNodeError:
+    return DuplicateNodeError(
+        f"Two nodes are named {other.name!r}: at {one.where} and at {other.where}.",
+        "Give one of them another name=….",
+        other.where,
+    )
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.lower()).strip("_") or "graph"
 
 
-def _with_ancestors(nodes: Sequence[PortOwner], where: str | None) -> list[Node]:
+def _with_ancestors(nodes: Sequence[PortOwner], known: Set[int], where: str | None) -> list[Node]:
+    """The nodes that are not known, and those that they need through their ports."""
     found: dict[int, Node] = {}
     waiting = list(reversed(nodes))
     while waiting:
         node = waiting.pop()
         if not isinstance(node, Node):
             raise GraphError(f"A graph is made of nodes; given: {node!r}.", where=where)
-        if id(node) in found:
+        if id(node) in found or id(node) in known:
             continue
         found[id(node)] = node
-        spec = spec_of(node)
-        for source in spec.inputs.values():
-            if isinstance(source, EdgeSource):
-                source_spec = spec_of(source.port.node)
-                if source.port.name not in source_spec.outputs:
-                    outputs = list(source_spec.outputs)
-                    raise UnknownPortError(
-                        f"Output port {source.port.name!r} not found on node {source_spec.name!r}. Available outputs: "
-                        f"{', '.join(outputs) or 'none'}. {did_you_mean(source.port.name, outputs)}".rstrip(),
-                        where=spec.where,
-                    )
-                waiting.append(source.port.node)
+        for member in variants_of(spec_of(node)).values():
+            for source in member.inputs.values():
+                if isinstance(source, EdgeSource):
+                    above = spec_of(source.port.node)
+                    if source.port.name not in above.outputs:
+                        raise no_output(above, source.port.name, member.where)
+                    _check_variants(above, source.port.name, member.where)
+                    waiting.append(source.port.node)
     return list(found.values())
-
-
-def _sorted_by_serial(nodes: list[Node]) -> list[Node]:
-    return sorted(nodes, key=lambda node: spec_of(node).serial)

@@ -8,16 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 
 from daggr.engine.engine import Engine
-from daggr.engine.events import StepEvent, StepLogged, StepProgressed
+from daggr.engine.events import ItemsProgressed, StepEvent, StepGave, StepLogged, StepProgressed
 from daggr.engine.program import Program
 from daggr.engine.sheet import Sheets
-from daggr.server.messages import Accepted, Changed, Event, Logged, Progressed, SheetView, Snapshot
+from daggr.server.canvas import graph_view
+from daggr.server.messages import Accepted, Changed, Event, Gave, Logged, Progressed, SheetView, Snapshot
 from daggr.server.values import Values
-from daggr.server.view import difference, graph_view, sheet_view
+from daggr.server.view import Look, difference, given_so_far, sheet_view
+
+News = Changed | Progressed | Gave | Logged
+"""What happened; a snapshot is everything instead."""
 
 KEPT = 512
 """Events that a page can miss and still be caught up without a snapshot."""
@@ -36,7 +41,7 @@ class Feed:
         self._values = values
         self._sheet = sheet
         self._seq = 0
-        self._recent: deque[Changed | Progressed | Logged] = deque(maxlen=KEPT)
+        self._recent: deque[News] = deque(maxlen=KEPT)
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self._view = self.look()
 
@@ -45,7 +50,8 @@ class Feed:
         live = self._engine.live.of(self._sheet)  # first: what ends after this look is in the state, or told later
         state = self._sheets.state(self._sheet)
         with self._engine.store.read() as txn:
-            return sheet_view(self._program, state, live, lambda digest: self._values.show(txn, digest))
+            read, count = partial(self._values.show, txn), partial(self._values.count, txn)
+            return sheet_view(Look(self._program, state, live, read, count))
 
     def refresh(self, by: str = "") -> Accepted:
         """Tell everybody what has changed. `by` names the tab that caused it."""
@@ -61,10 +67,25 @@ class Feed:
         match event:
             case StepProgressed():
                 self._send(Progressed(self._seq + 1, event.node, event.fraction, event.text))
+            case ItemsProgressed(done=done, failed=failed, total=total):
+                text = f"{done} of {total}" + (f", {failed} failed" if failed else "")
+                self._send(Progressed(self._seq + 1, event.node, (done + failed) / max(total, 1), text))
+            case StepGave():
+                self._tell_given(event.node)
             case StepLogged():
                 self._tell_log(event.node)
             case _:
                 self.refresh()
+
+    def _tell_given(self, node: str) -> None:
+        """Tell what a running node has given so far, unless it has ended meanwhile."""
+        live = self._engine.live.of(self._sheet).get(node)
+        outputs = given_so_far(self._program, node, live) if live is not None else {}
+        told = self._view.nodes[node]
+        if told.status != "running":
+            self.refresh()
+        elif outputs and outputs != {port: told.outputs.get(port) for port in outputs}:
+            self._send(Gave(self._seq + 1, node, outputs))
 
     def _tell_log(self, node: str) -> None:
         """Tell what a log has more than was told. The log decides, not the event: a refresh may have been faster."""
@@ -97,19 +118,22 @@ class Feed:
     def _snapshot(self) -> Snapshot:
         return Snapshot(self._seq, self._program.epoch, graph_view(self._program), self._view)
 
-    def _missed(self, epoch: str, after: int) -> list[Changed | Progressed | Logged] | None:
+    def _missed(self, epoch: str, after: int) -> list[News] | None:
         first = self._seq - len(self._recent)
         if epoch != self._program.epoch or not first <= after <= self._seq:
             return None
         return [event for event in self._recent if event.seq > after]
 
-    def _send(self, event: Changed | Progressed | Logged) -> None:
+    def _send(self, event: News) -> None:
         self._seq = event.seq
         self._recent.append(event)
-        if isinstance(event, Logged):  # the log is part of the view; it has been told now
+        if isinstance(event, (Gave, Logged)):  # it is part of the view; it has been told now
             node = self._view.nodes[event.node]
-            nodes = {**self._view.nodes, event.node: msgspec.structs.replace(node, log=node.log + event.text)}
-            self._view = msgspec.structs.replace(self._view, nodes=nodes)
+            if isinstance(event, Logged):
+                node = msgspec.structs.replace(node, log=node.log + event.text)
+            else:
+                node = msgspec.structs.replace(node, outputs={**node.outputs, **event.outputs})
+            self._view = msgspec.structs.replace(self._view, nodes={**self._view.nodes, event.node: node})
         for queue in self._listeners:
             _put(queue, event, instead=self._snapshot() if queue.full() else None)
 

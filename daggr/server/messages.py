@@ -40,7 +40,14 @@ class OpaqueValue(Message, tag="opaque", tag_field="kind"):
     text: str
 
 
-Value = JsonValue | FileValue | OpaqueValue
+class ItemsValue(Message, tag="items", tag_field="kind"):
+    """What the items of a scattered node gave. `shown` are the first of them; null stands for an item without value."""
+
+    total: int
+    shown: list[JsonValue | FileValue | OpaqueValue | None]
+
+
+Value = JsonValue | FileValue | OpaqueValue | ItemsValue
 
 
 # ---------------------------------------------------------------- the graph (static until the script changes)
@@ -70,26 +77,49 @@ class OutputPortView(Message):
     component: ComponentView | None = None
 
 
-class NodeCard(Message):
-    """A node of the graph."""
-
-    name: str
-    kind: Literal["fn", "gradio"]
-    inputs: list[InputPortView]
-    outputs: list[OutputPortView]
-    subtitle: str = ""
-    """The endpoint, the function: what the node calls."""
-    link: str | None = None
-    where: str | None = None
-    """Where the user's script creates the node, as `app.py:14`."""
-
-
 class InputField(Message):
     """One input that a person sets. `id` is the `{node}__{port}` of the API."""
 
     id: str
     port: str
     component: ComponentView
+
+
+NodeKind = Literal["fn", "gradio", "interaction", "choice"]
+Question = Literal["", "generic", "approve", "choose_one", "text_input", "image_input"]
+
+
+class VariantView(Message):
+    """One of the nodes that a choice offers. `fields` are the inputs that it alone takes."""
+
+    name: str
+    kind: NodeKind
+    inputs: list[InputPortView]
+    fields: list[InputField]
+    subtitle: str = ""
+    link: str | None = None
+    question: Question = ""
+
+
+class NodeCard(Message):
+    """A node of the graph."""
+
+    name: str
+    kind: NodeKind
+    inputs: list[InputPortView]
+    """Those of a choice are the ports of all its variants."""
+    outputs: list[OutputPortView]
+    subtitle: str = ""
+    """The endpoint, the function: what the node calls."""
+    link: str | None = None
+    where: str | None = None
+    """Where the user's script creates the node, as `app.py:14`."""
+    question: Question = ""
+    """What an interaction asks for; empty for all other nodes."""
+    variants: list[VariantView] = []
+    """What a choice offers; empty for all other nodes."""
+    selects: str = ""
+    """The input whose value is the name of the variant that runs."""
 
 
 class InputCard(Message):
@@ -101,13 +131,19 @@ class InputCard(Message):
 
 
 class EdgeView(Message):
-    """A wire between two ports. `source` is the name of a node card or the id of an input card."""
+    """A wire between two ports. `source` is the name of a node card or the id of an input card.
+
+    `mode` is `each` where a list is split into items, and `all` where items become a list.
+    """
 
     id: str
     source: str
     source_port: str
     target: str
     target_port: str
+    mode: Literal["whole", "each", "all"] = "whole"
+    variants: list[str] = []
+    """The variants of a choice that it feeds; empty if the target is no choice."""
 
 
 class GraphView(Message):
@@ -155,10 +191,21 @@ class HistoryPosition(Message):
     total: int
 
 
+class ItemCount(Message):
+    """How far a scattered node is, or how its items ended."""
+
+    done: int
+    failed: int
+    total: int
+
+
+NodeStatus = Literal["idle", "queued", "running", "done", "failed", "stopped"]
+
+
 class NodeState(Message):
     """What a node card shows in one sheet."""
 
-    status: Literal["idle", "queued", "running", "done", "failed"]
+    status: NodeStatus
     fresh: bool
     reason: str = ""
     """Why the node is not fresh, in words; empty when it is."""
@@ -170,6 +217,11 @@ class NodeState(Message):
     error: NodeError | None = None
     notes: list[str] = []
     log: str = ""
+    run: str = ""
+    """What `DELETE …/runs/{run}` stops; empty while the node neither runs nor waits to."""
+    items: ItemCount | None = None
+    asks: Value | None = None
+    """What an interaction asks about, while it waits for a person's answer; null while there is nothing to answer."""
 
 
 class SheetSummary(Message):
@@ -202,13 +254,14 @@ class SheetView(Message):
 
 
 class HistoryEntryView(Message):
-    """One result of a node. `index` counts from 1, newest last."""
+    """One result of a node. `index` counts from 1, newest last; `edited` if it is what a user made of another one."""
 
     index: int
     run: str
     started_at: float
     seconds: float
     outputs: dict[str, Value]
+    edited: bool = False
 
 
 class HistoryView(Message):
@@ -229,10 +282,32 @@ class InputsEdit(Message):
 
 
 class RunRequest(Message):
-    """Run a node and what it needs (`to_here`), or everything that is stale or missing (`all`, without a node)."""
+    """Run a node and what it needs (`to_here`), or everything that is stale or missing (`all`, without a node).
+
+    `step` runs the node alone, on what its parents show; `force` runs all that it needs, known or not.
+    """
 
     node: str | None = None
-    mode: Literal["to_here", "all"] = "to_here"
+    mode: Literal["to_here", "all", "step", "force"] = "to_here"
+    tab: str = ""
+
+
+class AnswerRequest(Message):
+    """Answer an interaction: plain JSON, or `{"artifact": id}` for a file.
+
+    `approve` takes true or false; `choose_one` the value of an option, or its index from 0.
+    """
+
+    node: str
+    answer: Any = None
+    tab: str = ""
+
+
+class OutputsEdit(Message):
+    """Put other values in place of what a node gave, by port: plain JSON, files as `{"artifact": id}`."""
+
+    node: str
+    outputs: dict[str, Any]
     tab: str = ""
 
 
@@ -341,12 +416,20 @@ class Changed(Message, tag="changed", tag_field="type"):
 
 
 class Progressed(Message, tag="progress", tag_field="type"):
-    """How far a running node is. `fraction` 0…1, or absent when unknown; `text` such as "step 3/20" or "queue 2/5"."""
+    """How far a running node is. `fraction` 0…1, or absent when unknown; `text` such as "step 3/20" or "7 of 12"."""
 
     seq: int
     node: str
     fraction: float | None = None
     text: str = ""
+
+
+class Gave(Message, tag="gave", tag_field="type"):
+    """What a running node has given so far, by port. It is shown in place of its outputs, and kept nowhere."""
+
+    seq: int
+    node: str
+    outputs: dict[str, Value]
 
 
 class Logged(Message, tag="log", tag_field="type"):
@@ -357,7 +440,7 @@ class Logged(Message, tag="log", tag_field="type"):
     text: str
 
 
-Event = Snapshot | Changed | Progressed | Logged
+Event = Snapshot | Changed | Progressed | Gave | Logged
 
 PUBLIC: tuple[Any, ...] = (
     GraphView,
@@ -366,6 +449,8 @@ PUBLIC: tuple[Any, ...] = (
     HistoryView,
     InputsEdit,
     RunRequest,
+    AnswerRequest,
+    OutputsEdit,
     HeadSelect,
     Accepted,
     HeadSelected,

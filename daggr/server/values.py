@@ -10,12 +10,15 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from daggr.errors import ArtifactCorruptError, NodeFailedError, UnknownCodecError, UnknownInputError
+from daggr.errors import ArtifactCorruptError, NodeFailedError, UnknownCodecError
 from daggr.filename import readable
-from daggr.graph.component import Component
-from daggr.server.messages import FileValue, JsonValue, OpaqueValue, Value
-from daggr.store.codecs.builtin import FILE
+from daggr.server.messages import FileValue, ItemCount, ItemsValue, JsonValue, OpaqueValue, Value
+from daggr.store.artifacts import FileRef
+from daggr.store.codecs.builtin import FILE, ITEMS
+from daggr.store.codecs.fileref import replaced
 from daggr.store.files import StoredFile
+from daggr.store.parts import ABSENT, split
+from daggr.store.records import Run
 from daggr.store.store import Store
 from daggr.store.tables import ARTIFACTS, Txn
 
@@ -27,14 +30,20 @@ SHOWN_LIMIT = 256 * 1024
 SHOWN_KEPT = 4096
 """Values that are kept in their wire form."""
 
+ITEMS_SHOWN = 100
+"""Items of a list that a card shows."""
+
+ITEM_LIMIT = 16 * 1024
+"""Bytes of an item that a card shows."""
+
 
 class Values:
     """Translates between digests and the wire, for one user."""
 
     def __init__(self, store: Store, user: str) -> None:
         self._artifacts = store.artifacts
-        self._scratch = store.root
         self._shown: dict[bytes, Value] = {}
+        self._counts: dict[bytes, ItemCount] = {}
         self._key = hmac.digest(store.secret(), user.encode(), "sha256")
 
     def artifact_id(self, digest: bytes) -> str:
@@ -56,20 +65,32 @@ class Values:
         url = f"/file/{artifact}/{quote(file.name)}"
         return FileValue(artifact, file.name, url, mime_of(file.name), file.size)
 
-    def show(self, txn: Txn, digest: bytes) -> Value:
+    def show(self, txn: Txn, digest: bytes, limit: int = SHOWN_LIMIT) -> Value:
         """What a digest stands for, for a card: translated once; what is too large to show is only described."""
         if (known := self._shown.get(digest)) is not None:
             return known
         artifact = txn.get(ARTIFACTS, digest)
-        if artifact is not None and artifact.codec != FILE and artifact.size > SHOWN_LIMIT:
+        if artifact is not None and artifact.codec not in (FILE, ITEMS) and artifact.size > limit:
             way = "give the port a gr.Image() to see it" if artifact.codec == "image" else "the API gives it whole"
-            return OpaqueValue(f"{artifact.size / 1e6:.1f} MB, too large to show here; {way}")
+            return OpaqueValue(f"{_size(artifact.size)}, too large to show here; {way}")
         value = self.read(txn, digest)
         if not isinstance(value, OpaqueValue):  # what is stored never changes
-            self._shown[digest] = value
-            if len(self._shown) > SHOWN_KEPT:
-                self._shown.pop(next(iter(self._shown)))
+            _remember(self._shown, digest, value)
         return value
+
+    def count(self, txn: Txn, run: Run) -> ItemCount | None:
+        """How the items of a group ended; None if it is no group. Counted once."""
+        if run.items < 0:
+            return None
+        if (known := self._counts.get(run.id)) is not None:
+            return known
+        first = next((output.digest for output in run.outputs), b"")
+        digests = self._artifacts.items(txn, first)
+        absent = split(digests).count(ABSENT) if digests is not None else 0
+        failed = absent if run.status == "failed" else 0
+        counted = ItemCount(run.items - absent, failed, run.items)
+        _remember(self._counts, run.id, counted)
+        return counted
 
     def read(self, txn: Txn, digest: bytes) -> Value:
         """What a digest stands for; what cannot be read is described."""
@@ -84,19 +105,46 @@ class Values:
         if (file := self._artifacts.file(txn, digest)) is not None:
             return self.file_value(digest, file)
         if (kept := self._artifacts.volatile(digest)) is not None:
-            return _in_memory(kept[0])
+            return in_memory(kept[0])
         if not self._artifacts.has(txn, digest):
             return OpaqueValue("no longer kept")
-        return _on_wire(self._artifacts.load(txn, digest, self._scratch))
+        if (digests := self._artifacts.items(txn, digest)) is not None:
+            return self._items(txn, digests)
+        return _on_wire(replaced(self._artifacts.load_raw(txn, digest), FileRef, lambda ref: self._url(txn, ref)))
+
+    def _items(self, txn: Txn, digests: bytes) -> ItemsValue:
+        """The first of the items."""
+        shown = [
+            None if item == ABSENT else self.show(txn, item, ITEM_LIMIT)
+            for item in split(digests[: ITEMS_SHOWN * len(ABSENT)])
+        ]
+        inner = [OpaqueValue("a list of items") if isinstance(item, ItemsValue) else item for item in shown]
+        return ItemsValue(len(digests) // len(ABSENT), inner)
+
+    def _url(self, txn: Txn, ref: FileRef) -> str | None:
+        """Where a file within a value is served; None if it is gone."""
+        file = self._artifacts.file(txn, ref.digest)
+        return self.file_value(ref.digest, file).url if file is not None else None
+
+    def files_in(self, txn: Txn, digest: bytes) -> dict[str, FileRef]:
+        """The files within a value, by the URLs that the page knows them by."""
+        found: dict[str, FileRef] = {}
+        artifact = txn.get(ARTIFACTS, digest)
+        for part in artifact.refs if artifact is not None else ():
+            if (url := self._url(txn, FileRef(part))) is not None:
+                found[url] = FileRef(part)
+        return found
 
     def plain(self, txn: Txn, digest: bytes) -> Any:
-        """The same for API clients: JSON, a file as its URL.
+        """The same for API clients: JSON, a file as its URL, all items of a list, with null for one without value.
 
         Raises:
             NodeFailedError: the value has no form that could travel.
             UnknownCodecError: it was written by a codec that this process does not have.
             ArtifactCorruptError: its bytes are damaged.
         """
+        if (digests := self._artifacts.items(txn, digest)) is not None:
+            return [None if item == ABSENT else self.plain(txn, item) for item in split(digests)]
         value = self._load(txn, digest)
         match value:
             case FileValue():
@@ -108,6 +156,8 @@ class Values:
                     f"An output is {value.text}, which has no JSON form.",
                     "Return plain values, or a file, from the node.",
                 )
+            case ItemsValue():  # taken above
+                return value.shown
 
     def _mac(self, digest: bytes) -> bytes:
         return hmac.digest(self._key, digest, "sha256")[:_MAC]
@@ -124,28 +174,22 @@ def _on_wire(value: Any) -> Value:
     return OpaqueValue(f"a {kind.__name__}")
 
 
-def _in_memory(value: Any) -> Value:
-    """A value without codec: one that is a kind of number, text, list or dict is shown as such."""
+def in_memory(value: Any) -> Value:
+    """A value that is not stored: one that is a kind of number, text, list or dict is shown as such."""
     if isinstance(value, (str, int, float, dict, list, tuple)):
         return JsonValue(to_json(value))
     return OpaqueValue(f"a {type(value).__name__}, kept in memory")
 
 
-def reference(values: Values, component: Component, input_id: str, given: Any) -> bytes | None:
-    """The digest of an uploaded file that is given to a file input; None stands for no file.
+def _remember(known: dict[bytes, Any], key: bytes, value: Any) -> None:
+    """Keep something, and drop the oldest of what is too many."""
+    known[key] = value
+    if len(known) > SHOWN_KEPT:
+        known.pop(next(iter(known)))
 
-    Raises:
-        UnknownInputError: it is no upload of this user. Paths and URLs never become files.
-    """
-    if given is None or not component.is_file:
-        return None
-    digest = values.digest_of(given.get("artifact")) if isinstance(given, dict) else None
-    if digest is None:
-        raise UnknownInputError(
-            f"Input {input_id!r} takes a file; given: {str(given)[:80]!r}.",
-            'Upload it with PUT /api/uploads?name=… and give {"artifact": id} of the answer.',
-        )
-    return digest
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.0f} kB"
 
 
 def to_json(value: Any) -> Any:

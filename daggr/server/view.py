@@ -1,74 +1,72 @@
-"""What the canvas shows of a program and of a sheet. Pure: records in, messages out."""
+"""What the canvas shows of a sheet. Pure: records in, messages out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-import msgspec
-
-from daggr.engine.bindings import input_edge
+from daggr.engine.bindings import bind
 from daggr.engine.live import LiveNode
-from daggr.engine.program import Program
+from daggr.engine.program import ANSWER, Program
 from daggr.engine.sheet import NodeResult, SheetState
 from daggr.errors import DaggrError
 from daggr.graph.component import Component
-from daggr.graph.nodes.base import NodeSpec
-from daggr.graph.port import EdgeSource, FixedSource, SampledSource, UiSource, UnboundSource
+from daggr.server.canvas import base_of, edge_id
 from daggr.server.messages import (
     Changed,
-    ComponentView,
-    EdgeView,
-    GraphView,
     HistoryPosition,
-    InputCard,
-    InputField,
-    InputPortView,
-    NodeCard,
+    ItemCount,
+    JsonValue,
     NodeError,
     NodeState,
-    OutputPortView,
+    NodeStatus,
     SheetView,
     Value,
 )
+from daggr.server.partials import partial_value
+from daggr.store.records import Run
 
 ReadValue = Callable[[bytes], Value]
-_TEXT_LIMIT = 80
+CountItems = Callable[[Run], ItemCount | None]
+
+_UNDER_WAY = ("queued", "running")
+_ENDED_BADLY = ("failed", "stopped")
+_AFTER: Mapping[str, NodeStatus] = {"done": "done", "failed": "failed", "cancelled": "stopped"}
+"""How a node stands whose run is shown and that does nothing now."""
 
 
-def graph_view(program: Program) -> GraphView:
-    """The part of the canvas that stays until the script changes."""
-    drawing = program.drawing
-    edges = [EdgeView(e.id, e.source, e.source_port, e.target, e.target_port) for e in drawing.edges]
-    cards = []
-    for field in drawing.fields:
-        card = f"input:{field.id}"
-        port = field.targets[0][1]
-        if field.component.visible:
-            title = field.component.label or port
-            cards.append(InputCard(card, title, [InputField(field.id, port, _component(field.component))]))
-            edges += [EdgeView(input_edge(field.id, node, p), card, port, node, p) for node, p in field.targets]
-    return GraphView(
-        name=drawing.name,
-        epoch=program.epoch,
-        persistent=drawing.persist_key is not None,
-        nodes=[_card(program, spec) for spec in drawing.nodes.values()],
-        inputs=cards,
-        edges=edges,
-    )
+@dataclass(frozen=True)
+class Look:
+    """A sheet at one moment, and how to read what its records name.
+
+    Attributes:
+        program: What the sheet is over.
+        state: What it says.
+        live: What runs, by node.
+        read: Gives the wire form of a digest.
+        count: Says how the items of a group ended.
+    """
+
+    program: Program
+    state: SheetState
+    live: Mapping[str, LiveNode]
+    read: ReadValue
+    count: CountItems
 
 
-def sheet_view(program: Program, state: SheetState, live: Mapping[str, LiveNode], read: ReadValue) -> SheetView:
-    """A sheet as it is now. `read` gives the wire form of a digest."""
-    sheet = state.sheet
+def sheet_view(look: Look) -> SheetView:
+    """A sheet as it is."""
+    state, sheet, drawing = look.state, look.state.sheet, base_of(look.program).drawing
+    fresh = state.freshness.edges  # a wire of a variant that is not selected is not among them
     return SheetView(
         sheet_id=sheet.id.hex(),
         name=sheet.name,
         created_at=sheet.created,
         updated_at=sheet.updated,
         version=sheet.version,
-        inputs={name: read(digest) for name, digest in state.inputs.items()},
-        nodes={name: _node(program, name, state, live.get(name, LiveNode()), read) for name in program.drawing.nodes},
-        edges=dict(state.freshness.edges),
+        inputs={name: look.read(digest) for name, digest in state.inputs.items()},
+        nodes=_nodes(look, look.program.at(state.inputs)),
+        edges={given: fresh.get(given, False) for given in (edge_id(drawing, wire) for wire in drawing.wires)},
     )
 
 
@@ -82,87 +80,105 @@ def difference(seq: int, old: SheetView, new: SheetView, by: str) -> Changed | N
     return Changed(seq, new.version, by, inputs, nodes, edges)
 
 
-def _card(program: Program, spec: NodeSpec) -> NodeCard:
-    return NodeCard(
-        name=spec.name,
-        kind=spec.kind,
-        inputs=[_input_port(program, spec, port) for port in spec.inputs],
-        outputs=[
-            OutputPortView(port, _component(component) if component is not None and component.visible else None)
-            for port, component in spec.outputs.items()
-        ],
-        subtitle=spec.subtitle,
-        link=spec.link,
-        where=spec.where,
-    )
+def given_so_far(program: Program, name: str, live: LiveNode) -> dict[str, Value]:
+    """What a running node has given until now, by port."""
+    if live.status != "running":
+        return {}
+    shown = _shown(program, name)
+    return {port: partial_value(shown[port], value) for port, value in live.gave.items() if port in shown}
 
 
-def _input_port(program: Program, spec: NodeSpec, port: str) -> InputPortView:
-    if (spec.name, port) in program.drawing.edge_into:
-        return InputPortView(port, "edge")
-    match spec.inputs[port]:
-        case UiSource():
-            return InputPortView(port, "ui")
-        case FixedSource(value):
-            text = value if isinstance(value, str) else repr(value)
-            return InputPortView(port, "fixed", text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT]}…")
-        case SampledSource() as source:
-            return InputPortView(port, "sampled", source.name)
-        case UnboundSource(optional):
-            return InputPortView(port, "default", optional=optional)
-        case EdgeSource():
-            return InputPortView(port, "edge")
+def asked(chosen: Program, state: SheetState, name: str) -> bytes | None:
+    """What an interaction asks about: the digest of its first input, empty if it has none.
+
+    None while that is not there, or for a node that asks nothing. `chosen` has the sheet's variants.
+    """
+    definition = chosen.definitions[name]
+    if ANSWER not in definition.sampled:
+        return None
+    bound = bind(chosen, name, state.inputs, state.heads.get)
+    if bound.missing:
+        return None
+    port = next(iter(definition.spec.inputs), "")
+    if (edge := chosen.drawing.edge_into.get((name, port))) is not None:  # the list itself, where it is split
+        return state.heads[edge.source].output(edge.source_port)
+    return bound.split.get(port) or next((given.digest for given in bound.bindings if given.port == port), b"")
 
 
-def _component(component: Component) -> ComponentView:
-    config = {name: value for name, value in component.config.items() if _is_json(value)}
-    return ComponentView(component.type, config)
+def _nodes(look: Look, chosen: Program) -> dict[str, NodeState]:
+    return {name: _node(look, chosen, name, look.live.get(name, LiveNode())) for name in chosen.drawing.nodes}
 
 
-def _is_json(value: object) -> bool:
-    try:
-        msgspec.json.encode(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _node(program: Program, name: str, state: SheetState, live: LiveNode, read: ReadValue) -> NodeState:
-    result, fresh = state.results.get(name), state.freshness.nodes[name]
-    if live.status == "failed" and fresh.fresh:
+def _node(look: Look, chosen: Program, name: str, live: LiveNode) -> NodeState:
+    result, fresh = look.state.results.get(name), look.state.freshness.nodes[name]
+    if live.status in _ENDED_BADLY and fresh.fresh:
         live = LiveNode()  # what failed was something else than what is shown now
+    under_way = live.status in _UNDER_WAY
     return NodeState(
-        status="done" if live.status == "idle" and result is not None else live.status,
+        status=_status(live, result),
         fresh=fresh.fresh,
         reason=fresh.reason,
-        outputs=_outputs(program, name, result, read),
+        outputs={**_outputs(look, name, result), **given_so_far(look.program, name, live)},
         history=HistoryPosition(result.index, result.total) if result is not None and result.total else None,
         started_at=live.started_at if live.status == "running" else None,
         seconds=result.run.seconds if result is not None else None,
         predicted_seconds=result.run.seconds if result is not None else None,
-        error=_error(live.error) if live.error is not None else None,
-        notes=_notes(program, name, result),
+        error=_error(live, result),
+        notes=_notes(chosen, name, result),
         log=live.log or (result.run.log if result is not None and live.status == "idle" else ""),
+        run=live.job if under_way else "",
+        items=_items(look, live, result),
+        asks=None if under_way or fresh.fresh else _asks(look, chosen, name),
     )
 
 
-def _outputs(program: Program, name: str, result: NodeResult | None, read: ReadValue) -> dict[str, Value]:
-    """The outputs that the card shows; hidden ones stay where they are."""
-    shown = program.drawing.nodes[name].outputs
-    return {
-        output.port: read(output.digest)
-        for output in (result.run.outputs if result is not None else ())
-        if (component := shown.get(output.port)) is not None and component.visible
-    }
+def _status(live: LiveNode, result: NodeResult | None) -> NodeStatus:
+    if live.status != "idle" or result is None:
+        return live.status
+    return _AFTER.get(result.run.status, "done")
 
 
-def _notes(program: Program, name: str, result: NodeResult | None) -> list[str]:
-    definition = program.definitions[name]
-    notes = [*result.run.notes, result.run.uncached] if result is not None else [definition.fingerprint.uncached]
-    return [note for note in notes if note]
+def _shown(program: Program, name: str) -> dict[str, Component]:
+    """The output ports that the card shows, and how."""
+    outputs = base_of(program).drawing.nodes[name].outputs.items()
+    return {port: component for port, component in outputs if component is not None and component.visible}
 
 
-def _error(error: DaggrError) -> NodeError:
+def _outputs(look: Look, name: str, result: NodeResult | None) -> dict[str, Value]:
+    if result is None:
+        return {}
+    shown = _shown(look.program, name)
+    return {output.port: look.read(output.digest) for output in result.run.outputs if output.port in shown}
+
+
+def _items(look: Look, live: LiveNode, result: NodeResult | None) -> ItemCount | None:
+    if live.status == "running":
+        return ItemCount(*live.items) if live.items is not None else None
+    return look.count(result.run) if result is not None else None
+
+
+def _asks(look: Look, chosen: Program, name: str) -> Value | None:
+    digest = asked(chosen, look.state, name)
+    return None if digest is None else look.read(digest) if digest else JsonValue(None)
+
+
+def _notes(chosen: Program, name: str, result: NodeResult | None) -> list[str]:
+    definition = chosen.definitions[name]
+    if result is None:
+        return [note for note in [definition.fingerprint.uncached] if note]
+    edited = ["edited"] if result.run.kind == "edit" else []
+    return [note for note in [*edited, *result.run.notes, result.run.uncached] if note]
+
+
+def _error(live: LiveNode, result: NodeResult | None) -> NodeError | None:
+    if live.error is not None:
+        return _worded(live.error)
+    if live.status == "idle" and result is not None and result.run.error:
+        return _worded(DaggrError(result.run.error))
+    return None
+
+
+def _worded(error: DaggrError) -> NodeError:
     title, _, detail = error.message.partition(": ")
     where = f"{error.hint} The node is made at {error.where}." if error.where else error.hint
-    return NodeError(title, detail or error.message, where.strip())
+    return NodeError(title, detail, where.strip())

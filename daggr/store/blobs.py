@@ -59,8 +59,7 @@ class Blobs:
 
     def path(self, sha256: bytes) -> Path:
         """Where the blob is, if it is there."""
-        name = sha256.hex()
-        return self.folder / name[:2] / name
+        return blob_path(self.folder, sha256)
 
     # ------------------------------------------------------------ staging
 
@@ -237,6 +236,12 @@ class Blobs:
             f"The blob {sha256.hex()} is damaged.",
             "It was put aside: run again, and what it held is made anew. `daggr fsck` looks for more damage.",
         )
+
+
+def blob_path(folder: Path, sha256: bytes) -> Path:
+    """Where a blob is below the folder of all blobs, if it is there."""
+    name = sha256.hex()
+    return folder / name[:2] / name
 
 
 def _is_name(name: str) -> bool:

@@ -161,7 +161,7 @@ def write_anew(old: Txn, folder: Path) -> None:
                     for key, data in some:
                         raw.put(key, data, db=new[table.name])
         with env.begin(write=True) as raw:
-            _renumber(Txn(raw, new, lambda *_: None, lambda: None, write=True))
+            _renumber(Txn(raw, new, lambda *_: None, lambda: None, folder.parent, write=True))
     finally:
         env.close()
 

@@ -13,17 +13,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NewType
 
 from daggr.store.blobs import Blobs, has_size
+from daggr.store.codecs.fileref import FilePath
 from daggr.store.durable import disk_error
 from daggr.store.staging import hash_file
 
+__all__ = ["FilePath", "Files", "StoredFile"]
+
 LINK_LIMIT = 64 << 20
 """Files above this many bytes are not copied for each run where they cannot be cloned, but linked to a shared copy."""
-
-FilePath = NewType("FilePath", str)
-"""A path that daggr hands to a function."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Index:
 
     def __init__(self, folder: Path, durability: Durability = "full") -> None:
         self.folder = folder
+        self.root = folder.parent
         self.durability = durability
         self.spare = MappedFile(folder / "data.mdb").spare
         """Gives memory back when many pages of the index are resident; scans call it now and then."""
@@ -167,7 +168,7 @@ class Index:
         with env.begin(write=True) as raw:
             if self._which_file() != self._file:
                 raise _Exchanged
-            txn = Txn(raw, tables, self._report, self.spare, write=True)
+            txn = Txn(raw, tables, self._report, self.spare, self.root, write=True)
             for operation in operations:
                 try:
                     results.append(operation.work(txn))
@@ -316,7 +317,7 @@ class Reading(Txn):
             raise translated(error, index.folder) from error
         reading[self] = raw.id()
         self._left: list[Any] | None = None
-        super().__init__(raw, opened[1], index._report, index.spare)
+        super().__init__(raw, opened[1], index._report, index.spare, index.root)
         return self
 
     def __exit__(

@@ -37,6 +37,8 @@ class Artifact(Record):
     """When it was put last."""
     condemned: int = 0
     """The transaction in which gc gave it up; 0 while it counts as there."""
+    refs: tuple[bytes, ...] = ()
+    """The file artifacts that the value refers to. What a list of items refers to is its content."""
 
 
 class Blob(Record):
@@ -59,6 +61,8 @@ class Binding(Record):
     source_port: str = ""
     provider: bytes = b""
     """The fingerprint of the callable that was sampled."""
+    whole: bytes = b""
+    """The value of an input that was split into items."""
 
 
 class Output(Record):
@@ -93,6 +97,14 @@ class Run(Record):
     notes: tuple[str, ...] = ()
     soft: dict[str, str] = {}
     """What was the case when it ran without being part of its keys, such as versions of libraries."""
+    items: int = -1
+    """How many items a group run has; -1 if it is no group."""
+    variant: str = ""
+    """Which variant of a choice ran."""
+    edits: bytes = b""
+    """The run whose outputs a user has edited."""
+    is_item: bool = False
+    """Whether it ran for one item of a scattered node."""
 
     def output(self, port: str) -> bytes | None:
         """The digest of an output port's value."""
@@ -101,6 +113,12 @@ class Run(Record):
     def input(self, port: str) -> Binding | None:
         """What an input port was given."""
         return next((binding for binding in self.inputs if binding.port == port), None)
+
+
+class ItemRuns(Record):
+    """Some of the runs of a group's items: their ids one after the other, 16 zero bytes where an item has no run."""
+
+    runs: bytes
 
 
 class Definition(Record):

@@ -10,9 +10,12 @@ import xxhash
 from msgspec.structs import replace
 
 from daggr.digest import encode
-from daggr.store import references
+from daggr.store import items, references
 from daggr.store.records import Definition, Run
 from daggr.store.tables import BY_KEY, BY_LOOKUP, BY_NODE, DEFINITIONS, RUNS, USE, Marks, Txn
+
+EDIT = "edit"
+"""The kind of a run that a user made by overwriting what another gave."""
 
 
 def get(txn: Txn, run: bytes) -> Run | None:
@@ -23,23 +26,23 @@ def get(txn: Txn, run: bytes) -> Run | None:
 def put(txn: Txn, run: Run, leaves: Mapping[str, bytes], sources: Mapping[str, str] | None = None) -> None:
     """Record a run, with the leaf map of its fingerprint and the source texts of its leaves, by leaf.
 
-    Failed and uncached runs are not found by key.
+    Failed and uncached runs are not found by key; what a user has edited is found by no key at all.
     """
     txn.put(RUNS, run.id, run)
     if txn.get(DEFINITIONS, run.fingerprint) is None:
         txn.put(DEFINITIONS, run.fingerprint, Definition(dict(leaves), dict(sources or {})))
     for table, key in index_keys(run):
         txn.mark(table, key)
-    references.to_artifacts(txn, [*(given.digest for given in run.inputs), *(out.digest for out in run.outputs)])
+    references.to_artifacts(txn, references.artifacts_of(run))
     references.note(txn, [run.id, run.fingerprint])
-    references.to_runs(txn, [given.run for given in run.inputs if given.run])
+    references.to_runs(txn, {run.edits, *(given.run for given in run.inputs)} - {b""})
 
 
 def index_keys(run: Run) -> list[tuple[Marks, bytes]]:
-    """Under what a run is found: by its node, and if it succeeded by its lookup key and its action key."""
+    """Under what a run is found: by its node, and if it succeeded and is no edit by its lookup key and action key."""
     newest_first = inverted(run.id)
-    found = [(BY_NODE, node_prefix(run.graph, run.node) + newest_first)]
-    if run.status == "done":
+    found = [(BY_NODE, node_prefix(run.graph, run.node, run.is_item) + newest_first)]
+    if run.status == "done" and run.kind != EDIT:
         scope = _scope_hash(run.scope)
         found.append((BY_LOOKUP, scope + run.lookup + newest_first))
         if not run.uncached:
@@ -63,6 +66,8 @@ def evict(txn: Txn, run: Run) -> None:
     for table, key in by_keys:
         txn.delete(table, key)
     txn.mark(*by_node, _EVICTED)
+    if run.items > 0:
+        items.delete(txn, run.id)
 
 
 def disown(txn: Txn, run: bytes, why: str) -> None:
@@ -77,6 +82,8 @@ def delete(txn: Txn, run: Run) -> None:
     txn.delete(*index_keys(run)[0])
     txn.delete(RUNS, run.id)
     txn.delete(USE, run.id)
+    if run.items > 0:
+        items.delete(txn, run.id)
 
 
 def delete_keys(txn: Txn, table: Marks, after: bytes, gone: Container[bytes] | None, most: int) -> bytes | None:
@@ -111,18 +118,18 @@ def by_lookup(txn: Txn, lookup: bytes, scope: str = "") -> Iterator[Run]:
     return _find(txn, BY_LOOKUP, lookup, scope)
 
 
-def by_node(txn: Txn, graph: str, node: str) -> Iterator[Run]:
-    """All runs of a node, newest first."""
-    for key in txn.keys(BY_NODE, node_prefix(graph, node)):
+def by_node(txn: Txn, graph: str, node: str, *, items: bool = False) -> Iterator[Run]:
+    """All runs of a node, newest first; of a scattered node its groups, or with `items` its items."""
+    for key in txn.keys(BY_NODE, node_prefix(graph, node, items)):
         run = txn.get(RUNS, inverted(key[-16:]))
         if run is not None and run.graph == graph and run.node == node:
             yield run
 
 
 @lru_cache(1024)
-def node_prefix(graph: str, node: str) -> bytes:
+def node_prefix(graph: str, node: str, is_item: bool = False) -> bytes:
     """What the keys of a node's runs begin with."""
-    return xxhash.xxh3_128_digest(encode([graph, node]))
+    return xxhash.xxh3_128_digest(encode([graph, node, "items"] if is_item else [graph, node]))
 
 
 def inverted(run: bytes) -> bytes:

@@ -22,6 +22,7 @@ from daggr.store.records import (
     Definition,
     FileStat,
     HistoryEntry,
+    ItemRuns,
     Lease,
     Note,
     Pin,
@@ -66,6 +67,7 @@ SHEETS = Table("sheet", Sheet)
 SNAPSHOTS = Table("snapshot", Snapshot)
 HISTORY = Table("history", HistoryEntry)
 PINS = Table("pin", Pin)
+ITEMS = Table("items", ItemRuns)
 FILE_STATS = Table("filestat", FileStat)
 LEASES = Table("lease", Lease)
 BY_KEY = Marks("by_key")
@@ -84,6 +86,7 @@ BARRIER = Marks("barrier")
 
 RECORDS: tuple[Table[Any], ...] = (
     META, ARTIFACTS, BLOBS, RUNS, DEFINITIONS, SHEETS, SNAPSHOTS, HISTORY, PINS, FILE_STATS, LEASES,
+    ITEMS,
 )  # fmt: skip
 ALL: tuple[Table[Any] | Marks, ...] = (
     *RECORDS, BY_KEY, BY_LOOKUP, BY_NODE, BY_OWNER, USE, CONDEMNED, BARRIER,
@@ -102,10 +105,16 @@ _length = [n.to_bytes(4, "big") for n in range(512)]
 class Txn:
     """A view of the index at one moment; with `write`, the changes that will all be made or none."""
 
-    __slots__ = ("_folders", "_last", "_raw", "_report", "_spare", "_tables", "noted", "write")
+    __slots__ = ("_folders", "_last", "_raw", "_report", "_spare", "_tables", "noted", "root", "write")
 
     def __init__(
-        self, raw: Any, tables: Mapping[bytes, Any], report: Report, spare: Callable[[], None], write: bool = False
+        self,
+        raw: Any,
+        tables: Mapping[bytes, Any],
+        report: Report,
+        spare: Callable[[], None],
+        root: Path,
+        write: bool = False,
     ) -> None:
         self._raw = raw
         self._tables = tables
@@ -115,6 +124,8 @@ class Txn:
         self.noted = False
         """Whether what waited to be written along has been written."""
         self._last: tuple[object, bytes, bytes, Any] | None = None
+        self.root = root
+        """The folder of the store."""
         self.write = write
 
     @property

@@ -15,6 +15,7 @@ from daggr.graph.component import Component
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.fn import FnSpec
 from daggr.graph.nodes.gradio import GradioSpec
+from daggr.graph.nodes.interaction import InteractionSpec
 
 _SHAPING = ("format", "image_mode", "precision", "type", "multiselect", "file_count")
 """Component arguments that shape the values which pass through."""
@@ -56,6 +57,8 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
         case GradioSpec():
             leaves.add_value("app", spec.identity or spec.source)
             leaves.add_value("endpoint", spec.api_name)
+        case InteractionSpec():
+            leaves.add_value("asks", spec.interaction_type)
         case _:
             raise GraphError(f"daggr cannot run nodes of the kind {spec.kind!r}.", where=spec.where)
     for hook in ("preprocess", "postprocess"):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from daggr.engine.gradio_values import is_sound
+from daggr.engine.runners.failure import failed as failed
+from daggr.engine.workers.handle import Stopped
+from daggr.engine.workers.usercode import UserCode
 from daggr.errors import NodeFailedError
-from daggr.filename import readable
 from daggr.graph.nodes.base import NodeSpec
+
+
+def _unseen(values: Mapping[str, Any]) -> None:
+    """Takes what nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,10 @@ class Call:
         folder: A private folder to write to, removed when the outputs have been taken.
         log: Takes text for the node's log.
         progress: Takes a fraction from 0 to 1 (or None) and a few words.
+        partial: Takes the values by port that a generator has given so far. It may be called in another thread, but
+            never twice at the same time, and never after the execution has ended.
+        definition: What is executed (`Definition.exact`).
+        variant: Which variant it is, if the node is a choice.
     """
 
     spec: NodeSpec
@@ -29,6 +41,9 @@ class Call:
     folder: Path
     log: Callable[[str], None]
     progress: Callable[[float | None, str], None]
+    partial: Callable[[Mapping[str, Any]], None] = _unseen
+    definition: bytes = b""
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,9 +72,27 @@ class Runner(Protocol):
         """
 
 
+class LocalRunner(Protocol):
+    """Runs the nodes of one kind wholly in the worker that it is called in."""
+
+    def execute(self, call: Call, user: UserCode) -> Returned:
+        """Execute a node. What is the user's own runs within `user.code()`.
+
+        Raises:
+            NodeFailedError: it failed.
+            Stopped: it was stopped.
+        """
+
+
 def to_ports(spec: NodeSpec, returned: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Map what was returned to the output ports: a tuple in order, anything else to the first port."""
+    """Map what was returned to the output ports: a tuple in order, anything else to the first port.
+
+    Values too many are dropped and ports too many are None; then there is a note with both counts. A pair of a sample
+    rate and samples is one value if the only port shows sound.
+    """
     ports = list(spec.outputs)
+    if _is_one_sound(spec, returned):
+        returned = (returned,)
     values = returned if isinstance(returned, tuple) else (returned,)
     notes: tuple[str, ...] = ()
     if len(values) != len(ports) and (isinstance(returned, tuple) or len(ports) > 1):
@@ -72,6 +105,8 @@ def call_hook(spec: NodeSpec, which: str, hook: Callable[..., Any], *arguments: 
     """Call a pre- or postprocess function; its failure is the node's."""
     try:
         return hook(*arguments)
+    except Stopped:
+        raise
     except BaseException as error:
         raise failed(spec, error, f"{which} of ") from error
 
@@ -92,37 +127,43 @@ def preprocess(spec: NodeSpec, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def postprocess(spec: NodeSpec, returned: Any) -> Any:
-    """What was returned after the node's postprocess function, if it has one; a tuple as separate arguments."""
+    """What was returned after the node's postprocess function, if it has one; a tuple as separate arguments.
+
+    A pair of a sample rate and samples is one argument for a function that takes one.
+    """
     if spec.postprocess is None:
         return returned
     arguments = returned if isinstance(returned, tuple) else (returned,)
+    if _is_one_sound(spec, returned) and not _takes_two(spec.postprocess):
+        arguments = (returned,)
     return call_hook(spec, "postprocess", spec.postprocess, *arguments)
 
 
-def failed(spec: NodeSpec, error: BaseException, what: str = "") -> NodeFailedError:
-    """The error of a node whose own code raised, with the last line of user code."""
-    trace, place = error.__traceback__, None
-    while trace is not None:
-        filename = trace.tb_frame.f_code.co_filename
-        if "daggr" not in Path(filename).parts[-3:-1] and not filename.startswith("<frozen"):
-            place = f"{Path(filename).name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    hint = f"Raised at {place}." if place else ""
-    reason = readable(f"{what}{spec.name!r} failed: {type(error).__name__}: {error}")
-    return NodeFailedError(reason, hint, spec.where, node=spec.name)
+def _is_one_sound(spec: NodeSpec, returned: Any) -> bool:
+    if not isinstance(returned, tuple) or not is_sound(returned):
+        return False
+    return [component is not None and component.type for component in spec.outputs.values()] == ["audio"]
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def texts_in(value: Any) -> set[str]:
-    """All strings within a JSON-like value."""
+    """All texts within a JSON-like value. A path that daggr hands out is no text: it has a type of its own."""
     found: set[str] = set()
     waiting, seen = [value], {id(value)}
     while waiting:
         item = waiting.pop()
-        if isinstance(item, str):
+        if type(item) is str:
             found.add(item)
         elif isinstance(item, (dict, list, tuple, set, frozenset)):
             for child in item.values() if isinstance(item, dict) else item:
-                if isinstance(child, str) or id(child) not in seen:
+                if type(child) is str or id(child) not in seen:
                     seen.add(id(child))
                     waiting.append(child)
     return found

@@ -6,28 +6,33 @@ text, whatever they look like.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from daggr.engine.hub.gradio_app import TIMEOUT, Endpoint, GradioApp, check, discover, is_current, locate
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
+from daggr.engine.runners.patience import patiently, seconds_of
 from daggr.engine.workers.thread import ThreadWorker
+from daggr.engine.workers.usercode import UserCode
 from daggr.errors import NodeFailedError, RemoteError
 from daggr.filename import safe_name
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.gradio import GradioSpec
 from daggr.graph.validate import name_set
 
+T = TypeVar("T")
 FILE_DATA = {"_type": "gradio.FileData"}
 MAX_FILE = 2 << 30
-_STREAM = httpx.Timeout(None, connect=10.0, read=120.0)
+CONNECT, IDLE = 10.0, 120.0
+"""Seconds that an app has to answer at all, and to say a word while it works, unless the node says otherwise."""
 
 
 class GradioRunner:
@@ -53,7 +58,7 @@ class GradioRunner:
             raise TypeError(f"not a Gradio node: {spec!r}")
         app = await self._app(spec)
         endpoint = app.endpoint(spec)
-        inputs = await self._worker.submit(lambda: preprocess(spec, call.inputs), call.log)
+        inputs = await in_thread(self._worker, lambda: preprocess(spec, call.inputs), call.log)
         payload = await self._payload(app, endpoint, inputs, call)
         try:
             answer = await self._ask(app, endpoint, payload, call)
@@ -69,7 +74,7 @@ class GradioRunner:
         visible = [value for value, seen in zip(answer, endpoint.returns, strict=False) if seen]
         local = [await self._localise(app, value, call) for value in visible]
         returned = tuple(local) if len(local) != 1 else local[0]
-        processed = await self._worker.submit(lambda: postprocess(spec, returned), call.log)
+        processed = await in_thread(self._worker, lambda: postprocess(spec, returned), call.log)
         values, notes = to_ports(spec, processed)
         return Returned(values, texts, notes if spec.postprocess is not None or len(spec.outputs) > len(local) else ())
 
@@ -81,7 +86,7 @@ class GradioRunner:
     async def _app(self, spec: GradioSpec) -> GradioApp:
         known = self._apps.get(spec.source)
         if known is None or not await is_current(self._client, known):
-            url, headers = await self._worker.submit(lambda: locate(spec), _unheard)
+            url, headers = await in_thread(self._worker, lambda: locate(spec), _unheard)
             self._apps[spec.source] = await discover(self._client, spec, url, headers)
         return self._apps[spec.source]
 
@@ -111,10 +116,11 @@ class GradioRunner:
     async def _ask(self, app: GradioApp, endpoint: Endpoint, payload: list[Any], call: Call) -> list[Any]:
         session = secrets.token_hex(8)
         body = {"data": payload, "fn_index": endpoint.fn_index, "session_hash": session}
-        joined = await self._client.post(f"{app.url}/queue/join", json=body, headers=app.headers)
-        if not joined.is_success:
-            raise _refused(app, joined)
-        async for event in self._events(app, session):
+        waits = _waits(call.spec)
+        await patiently(
+            lambda: self._join(app, body, waits), _retries(call.spec), lambda text: call.progress(None, text)
+        )
+        async for event in self._events(app, session, waits):
             match event.get("msg"):
                 case "estimation":
                     call.progress(None, f"queue {event.get('rank', 0) + 1}/{event.get('queue_size', '?')}")
@@ -130,9 +136,18 @@ class GradioRunner:
                     raise _failed(call.spec, app, event.get("message"))
         raise RemoteError(f"{app.source!r} ended the stream without a result.", where=call.spec.where, retryable=True)
 
-    async def _events(self, app: GradioApp, session: str) -> AsyncIterator[dict[str, Any]]:
+    async def _join(self, app: GradioApp, body: dict[str, Any], waits: httpx.Timeout) -> None:
+        """Get a place in the app's queue. Who is refused has not begun anything."""
+        try:
+            joined = await self._client.post(f"{app.url}/queue/join", json=body, headers=app.headers, timeout=waits)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise RemoteError(f"{app.source!r} cannot be reached: {error}".rstrip(": "), retryable=True) from error
+        if not joined.is_success:
+            raise _refused(app, joined)
+
+    async def _events(self, app: GradioApp, session: str, waits: httpx.Timeout) -> AsyncIterator[dict[str, Any]]:
         request = self._client.stream(
-            "GET", f"{app.url}/queue/data", params={"session_hash": session}, headers=app.headers, timeout=_STREAM
+            "GET", f"{app.url}/queue/data", params={"session_hash": session}, headers=app.headers, timeout=waits
         )
         async with request as stream:
             if not stream.is_success:
@@ -151,7 +166,7 @@ class GradioRunner:
     async def _download(self, app: GradioApp, found: dict[str, Any], call: Call) -> dict[str, Any]:
         name = safe_name(str(found.get("orig_name") or found["path"]))
         folder = call.folder / f"answer-{secrets.token_hex(4)}"
-        folder.mkdir()
+        folder.mkdir(parents=True)
         target, size = folder / name, 0
         url = f"{app.url}/file={quote(found['path'], safe='/:')}"
         async with self._client.stream("GET", url, headers=app.headers) as answer:
@@ -180,13 +195,28 @@ class _Upload:
 
     async def __call__(self, value: Any) -> dict[str, Any]:
         path = Path(value["path"] if isinstance(value, dict) else value)
-        content = await self._worker.submit(path.read_bytes, self._call.log)
+        content = await in_thread(self._worker, path.read_bytes, self._call.log)
         answer = await self._client.post(
             f"{self._app.url}/upload", files={"files": (path.name, content)}, headers=self._app.headers
         )
         if not answer.is_success:
             raise _refused(self._app, answer)
         return {"path": answer.json()[0], "orig_name": path.name, "size": len(content), "meta": FILE_DATA}
+
+
+async def in_thread(worker: ThreadWorker, work: Callable[[], T], log: Callable[[str], None]) -> T:
+    """Do something that may block, such as a hook of the user's. It is stopped when nobody waits for it any more."""
+
+    def run(user: UserCode) -> T:
+        with user.code():
+            return work()
+
+    handle = worker.submit(run, log)
+    try:
+        return await handle.result()
+    except asyncio.CancelledError:
+        await handle.cancel()
+        raise
 
 
 def is_file_data(value: Any) -> bool:
@@ -235,8 +265,19 @@ def _refused(app: GradioApp, answer: httpx.Response) -> RemoteError:
     return RemoteError(
         f"{app.source!r} refuses the call with {answer.status_code}: {answer.text[:300]}",
         "It is busy; try again later." if answer.status_code in (429, 503) else "",
-        retryable=answer.status_code in (429, 503),
+        retryable=answer.status_code == 429 or answer.status_code >= 500,
+        retry_after=seconds_of(answer.headers.get("retry-after")),
     )
+
+
+def _waits(spec: NodeSpec) -> httpx.Timeout:
+    """How long is waited for a connection, and for a word of the app's while it works."""
+    connect, idle = getattr(spec, "connect_timeout", None), getattr(spec, "idle_timeout", None)
+    return httpx.Timeout(None, connect=connect or CONNECT, read=idle or IDLE)
+
+
+def _retries(spec: NodeSpec) -> int:
+    return spec.retries if isinstance(spec, GradioSpec) else 0
 
 
 def _unheard(text: str) -> None:

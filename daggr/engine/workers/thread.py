@@ -1,55 +1,130 @@
-"""User code in threads of its own, with what it prints routed to the run's log.
+"""User code in threads, with what it prints routed to the run's log.
 
-The threads are daemons: a function that never returns does not keep the program from ending.
+The threads are daemons: a function that never returns does not keep the program from ending. They are used again, for
+starting one takes longer than most tasks; one that has had nothing to do for a while ends.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import contextvars
 import itertools
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 from daggr.engine.capture import printing_to
+from daggr.engine.workers.handle import Handle, Stop
+from daggr.engine.workers.usercode import UserCode
 
 T = TypeVar("T")
+IDLE_SECONDS = 30.0
+INTERRUPT_SECONDS = 1.0
+INTERRUPT_EVERY = 0.25
+
 _numbers = itertools.count(1)
 
 
+class ThreadHandle(Handle[T]):
+    """A task in a thread.
+
+    Stopping: the flag and `on_stop` at once; after the grace `Stopped` is raised in user code, again and again, for a
+    second; then it is abandoned. Its thread goes on, and `on_end` tells when it ends after all.
+    """
+
+    def __init__(self, work: Callable[[UserCode], T], log: Callable[[str], None]) -> None:
+        super().__init__()
+        self._work = work
+        self._log = log
+        self._user = UserCode()
+
+    def perform(self, before: Callable[[], None]) -> None:
+        """Do the work, in the thread and context this is called in."""
+        value, error, user = None, None, self._user
+        try:
+            with printing_to(self._tell):
+                value = self._work(user)
+        except BaseException as raised:  # noqa: BLE001  (it is raised again where the result is awaited)
+            error = raised
+        user.end()
+        self._finish(value, error, before)
+
+    def _tell(self, text: str) -> None:
+        with self._user.aside():
+            self._log(text)
+
+    async def _stop(self, grace: float) -> Stop:
+        self._user.stop()
+        if await self._end(grace):
+            return "stopped"
+        deadline = time.monotonic() + INTERRUPT_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            self._user.interrupt()
+            if await self._end(min(left, INTERRUPT_EVERY)):
+                return "stopped"
+        return "abandoned"
+
+
 class ThreadWorker:
-    """Runs each task in a new thread; how many there are at once is the scheduler's business."""
+    """Runs each task in a thread; how many there are at once is the scheduler's business."""
 
-    async def submit(self, task: Callable[[], T], log: Callable[[str], None]) -> T:
-        """Run a task to its end; what it prints goes to `log` as well as to the terminal."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
+    def __init__(self, idle_seconds: float = IDLE_SECONDS) -> None:
+        self.idle_seconds = idle_seconds
+        self.idle: deque[_Thread] = deque()
 
-        def finish(result: T | None, error: BaseException | None) -> None:
-            if done.cancelled():
-                return
-            if error is not None:
-                done.set_exception(error)
-            else:
-                done.set_result(result)  # type: ignore[arg-type]
+    def submit(
+        self,
+        work: Callable[[UserCode], T],
+        log: Callable[[str], None],
+        context: contextvars.Context | None = None,
+    ) -> Handle[T]:
+        """Begin a task; what it prints goes to `log` as well as to the terminal.
 
-        def run() -> None:
-            result, error = None, None
+        It runs in `context`, or in a copy of the one this is called in.
+        """
+        handle = ThreadHandle(work, log)
+        try:
+            thread = self.idle.pop()  # the one that worked last
+        except IndexError:
+            thread = _Thread(self)
+        thread.tasks.put((handle, context if context is not None else contextvars.copy_context()))
+        return handle
+
+    def close(self) -> None:
+        """Let the idle threads end; those at work end when they would be idle."""
+        self.idle_seconds = 0.0
+        while True:
             try:
-                with printing_to(log):
-                    result = task()
-            except BaseException as raised:  # noqa: BLE001  (it is raised again where the result is awaited)
-                error = raised if _can_travel(raised) else RuntimeError(f"{type(raised).__name__}: {raised}")
-            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-                loop.call_soon_threadsafe(finish, result, error)
-
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(run,), name=f"daggr-fn-{next(_numbers)}", daemon=True).start()
-        return await done
+                self.idle.pop().tasks.put(None)
+            except IndexError:
+                return
 
 
-def _can_travel(error: BaseException) -> bool:
-    """Whether an error can be raised in the engine's loop: exits and the like would end it."""
-    return isinstance(error, Exception) and not isinstance(error, (StopIteration, StopAsyncIteration))
+_Work = tuple[ThreadHandle[Any], contextvars.Context]
+
+
+class _Thread:
+    def __init__(self, worker: ThreadWorker) -> None:
+        self.tasks: SimpleQueue[_Work | None] = SimpleQueue()
+        self._worker = worker
+        threading.Thread(target=self._serve, name=f"daggr-fn-{next(_numbers)}", daemon=True).start()
+
+    def _serve(self) -> None:
+        task = self.tasks.get()
+        while task is not None:
+            handle, context = task
+            context.run(handle.perform, self._rest)
+            del handle, context, task  # a thread at rest keeps nothing alive
+            try:
+                task = self.tasks.get(timeout=self._worker.idle_seconds)
+            except Empty:
+                try:
+                    self._worker.idle.remove(self)
+                    return
+                except ValueError:  # it has just been taken for a task
+                    task = self.tasks.get()
+
+    def _rest(self) -> None:
+        self._worker.idle.append(self)

@@ -7,18 +7,20 @@ but `name`, `ports` and `test`; everything else it knows is in its `NodeSpec`, w
 from __future__ import annotations
 
 import itertools
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, Literal
 
 from daggr import runtime
 from daggr.errors import GraphError, UnknownPortError, did_you_mean
 from daggr.graph.component import Component, is_component, read_component
+from daggr.graph.item_list import ItemList, read_item_list
 from daggr.graph.place import caller
-from daggr.graph.port import EdgeSource, FixedSource, Port, PortOwner, SampledSource, Source, UiSource
+from daggr.graph.port import FixedSource, Port, PortOwner, SampledSource, Source, UiSource, edge_source
 
 _serial = itertools.count()
 _last_made = 0.0
@@ -35,7 +37,7 @@ def last_made() -> float:
     return _last_made
 
 
-Kind = Literal["fn", "gradio"]
+Kind = Literal["fn", "gradio", "interaction", "choice", "input"]
 """The kinds of nodes there are."""
 
 
@@ -51,6 +53,7 @@ class NodeSpec:
         serial: Counts up with every node made; orders nodes of equal default names.
         default_name: True while the name is the one daggr chose.
         cache: False when results are never looked up, or the age from which on they are not.
+        timeout: After how many seconds an execution is given up; None never.
     """
 
     kind: ClassVar[Kind]
@@ -64,6 +67,7 @@ class NodeSpec:
     serial: int = field(default_factory=_next_serial)
     default_name: bool = False
     cache: bool | timedelta = True
+    timeout: float | None = None
 
     @property
     def subtitle(self) -> str:
@@ -88,6 +92,8 @@ class Node:
     """
 
     _spec: NodeSpec
+    _join: ClassVar[Callable[[Node, Any], Node]]
+    """Makes the choice of `a | b`; nodes/choice.py gives it, since choices are nodes, too."""
 
     @property
     def name(self) -> str:
@@ -124,15 +130,10 @@ class Node:
         spec = self._spec
         if name in spec.outputs or name in spec.inputs:
             return Port(self, name)
-        outputs = list(spec.outputs)
-        raise UnknownPortError(
-            f"Output port {name!r} not found on node {spec.name!r}. "
-            f"Available outputs: {', '.join(outputs) or 'none'}. {did_you_mean(name, outputs)}".rstrip(),
-            where=caller(),
-        )
+        raise no_output(spec, name, caller())
 
-    def __or__(self, other: Any) -> NoReturn:
-        raise GraphError("a | b: choices between nodes are not built yet in this version of daggr.", where=caller())
+    def __or__(self, other: Any) -> Node:
+        return Node._join(self, other)
 
     def __dir__(self) -> list[str]:
         return ["name", "ports", "test", *self.ports]
@@ -147,15 +148,34 @@ def spec_of(node: PortOwner) -> NodeSpec:
     return spec
 
 
+def no_output(spec: NodeSpec, name: str, where: str | None, called: str = "") -> UnknownPortError:
+    """The error of an output port that a node, or what it is called here, does not have."""
+    outputs = list(spec.outputs)
+    return UnknownPortError(
+        f"Output port {name!r} not found on {called or f'node {spec.name!r}'}. "
+        f"Available outputs: {', '.join(outputs) or 'none'}. {did_you_mean(name, outputs)}".rstrip(),
+        where=where,
+    )
+
+
 def read_source(value: Any) -> Source:
-    """Where an input's value comes from, told from what the script gave."""
-    if isinstance(value, Port):
-        return EdgeSource(value)
+    """Where an input's value comes from, told from what the script gave.
+
+    Raises:
+        GraphError: a node, an `ItemList` or a method of a port was given.
+    """
+    if (edge := edge_source(value)) is not None:
+        return edge
     if isinstance(value, Node):
         outputs = list(spec_of(value).outputs)
         raise GraphError(
             f"A node was given as an input: {value!r}. Give one of its output ports: "
             + ", ".join(f"{value.name}.{name}" for name in outputs),
+            where=caller(),
+        )
+    if isinstance(value, ItemList):
+        raise GraphError(
+            "An ItemList was given as an input; it shows an output. Take a list as gr.JSON(), for instance.",
             where=caller(),
         )
     if is_component(value):
@@ -169,18 +189,34 @@ def read_outputs(outputs: Mapping[str, Any] | None, where: str | None) -> dict[s
     """The output ports with the components that show them; without any, one hidden port `output`.
 
     Raises:
-        GraphError: an output is neither a component nor None.
+        GraphError: an output is neither a component, an `ItemList` nor None.
     """
-    read: dict[str, Component | None] = {}
-    for name, value in (outputs if outputs is not None else {"output": None}).items():
-        if value is not None and not is_component(value):
-            raise GraphError(
-                f"Output {name!r} is given {value!r}; an output is a Gradio component (shown on the card) or None "
-                "(hidden, still connectable).",
-                where=where,
-            )
-        read[name] = None if value is None else read_component(value)
-    return read
+    return {name: _read_output(name, value, where) for name, value in (outputs or {"output": None}).items()}
+
+
+def _read_output(name: str, value: Any, where: str | None) -> Component | None:
+    if value is None:
+        return None
+    if isinstance(value, ItemList):
+        return read_item_list(value)
+    if is_component(value):
+        return read_component(value)
+    raise GraphError(
+        f"Output {name!r} is given {value!r}; an output is a Gradio component or an ItemList (shown on the card), or "
+        "None (hidden, still connectable).",
+        where=where,
+    )
+
+
+def read_seconds(name: str, given: Any, where: str | None) -> float | None:
+    """What an argument such as `timeout=` says.
+
+    Raises:
+        GraphError: it is neither None nor a number of seconds greater than zero.
+    """
+    if given is None or (type(given) in (int, float) and 0 < given < math.inf):
+        return given  # type: ignore[no-any-return]
+    raise GraphError(f"{name} is a number of seconds greater than zero; given: {given!r}.", where=where)
 
 
 def read_cache(given: Any, where: str | None) -> bool | timedelta:

@@ -9,7 +9,16 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from daggr.errors import GraphError, UnknownInputError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_cache, read_outputs, read_source, warn_file_types
+from daggr.graph.nodes.base import (
+    Kind,
+    Node,
+    NodeSpec,
+    read_cache,
+    read_outputs,
+    read_seconds,
+    read_source,
+    warn_file_types,
+)
 from daggr.graph.place import caller
 from daggr.graph.port import Source, UnboundSource
 from daggr.graph.validate import name_set, unknown_names
@@ -27,6 +36,7 @@ class FnSpec(NodeSpec):
     max_concurrent: int = 1
     version: str | int | None = None
     depends: tuple[Any, ...] = ()
+    isolate: bool = False
 
     @property
     def group(self) -> tuple[str | None, int]:
@@ -48,8 +58,8 @@ class FnNode(Node):
         name: Shown on the card; the function's name by default.
         inputs: For each parameter a Gradio component, a port of another node, a fixed value, or a callable that is
             sampled at every run. A parameter left out keeps the function's default.
-        outputs: Port name to the component that shows it, or None. A returned tuple maps to the ports in order,
-            anything else is the first port's value. One hidden port `output` by default.
+        outputs: Port name to the component or `ItemList` that shows it, or None. A returned tuple maps to the ports in
+            order, anything else is the first port's value. One hidden port `output` by default.
         preprocess: Called with the dict of inputs; returns the dict the function gets.
         postprocess: Called with what the function returned (a tuple as separate arguments).
         concurrent: Allow it to run while other functions of the same user run.
@@ -58,6 +68,8 @@ class FnNode(Node):
         cache: False to run anew whenever its result is needed; a timedelta to run anew when the result is older.
         version: Stands for the function's code: results are reused as long as it stays the same, whatever is edited.
         depends: Functions, classes, modules or values that count as part of its code, for what daggr cannot see.
+        isolate: Run it in a process of its own, which Stop can end whatever it does.
+        timeout: After how many seconds an execution fails; never by default.
 
     Raises:
         UnknownInputError: an input that the function does not take, with the closest name that it does.
@@ -79,6 +91,8 @@ class FnNode(Node):
         cache: bool | timedelta = True,
         version: str | int | None = None,
         depends: Sequence[Any] = (),
+        isolate: bool = False,
+        timeout: float | None = None,
     ) -> None:
         where = caller()
         if not callable(fn):
@@ -104,6 +118,8 @@ class FnNode(Node):
             cache=read_cache(cache, where),
             version=version,
             depends=tuple(depends),
+            isolate=bool(isolate),
+            timeout=read_seconds("timeout", timeout, where),
         )
         warn_file_types(self._spec)
 
@@ -114,12 +130,17 @@ def function_name(fn: Callable[..., Any]) -> str:
     return getattr(inner, "__name__", None) or type(inner).__name__
 
 
+def is_progress(default: object) -> bool:
+    """Whether this default of a parameter is Gradio's progress display: it is given, and is no input."""
+    return any(cls.__name__ == "Progress" and cls.__module__.startswith("gradio") for cls in type(default).__mro__)
+
+
 def _read_inputs(fn: Callable[..., Any], given: Mapping[str, Any], where: str | None) -> dict[str, Source]:
     try:
         parameters = list(inspect.signature(fn).parameters.values())
     except (TypeError, ValueError):  # some builtins have no signature: take the given names as they are
         return {name: read_source(value) for name, value in given.items()}
-    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not is_progress(p.default)]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         valid = [p.name for p in named]
         wrong, hint = unknown_names(given, valid)

@@ -9,13 +9,22 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from daggr.errors import GraphError
-from daggr.graph.nodes.base import Kind, Node, NodeSpec, read_cache, read_outputs, read_source, warn_file_types
+from daggr.graph.nodes.base import (
+    Kind,
+    Node,
+    NodeSpec,
+    read_cache,
+    read_outputs,
+    read_seconds,
+    read_source,
+    warn_file_types,
+)
 from daggr.graph.place import caller
 
 
 @dataclass
 class GradioSpec(NodeSpec):
-    """An app and an endpoint of it."""
+    """An app and an endpoint of it, and how long it is waited for. Seconds that are None are the engine's choice."""
 
     kind: ClassVar[Kind] = "gradio"
 
@@ -23,6 +32,9 @@ class GradioSpec(NodeSpec):
     api_name: str | int = "/predict"
     validate: bool = True
     identity: str = ""
+    connect_timeout: float | None = None
+    idle_timeout: float | None = None
+    retries: int = 2
 
     @property
     def is_space(self) -> bool:
@@ -55,6 +67,10 @@ class GradioNode(Node):
         postprocess: Called with each return value as an argument; returns what the ports get.
         cache: False to call anew whenever its result is needed; a timedelta to call anew when the result is older.
         identity: What the app is, in place of its address: results are reused when only the address changes.
+        timeout: After how many seconds a call fails; never by default.
+        connect_timeout: After how many seconds without a connection it fails.
+        idle_timeout: After how many seconds without a word from the app it fails.
+        retries: How often it is tried again when the app could not be reached or was too busy.
 
     Raises:
         GraphError: the source is neither a Space's id nor a URL.
@@ -74,6 +90,10 @@ class GradioNode(Node):
         *,
         cache: bool | timedelta = True,
         identity: str | None = None,
+        timeout: float | None = None,
+        connect_timeout: float | None = None,
+        idle_timeout: float | None = None,
+        retries: int = 2,
     ) -> None:
         where = caller()
         source = _read_app(space_or_url, where)
@@ -83,6 +103,8 @@ class GradioNode(Node):
                 "Start the app yourself and give its URL: GradioNode('http://127.0.0.1:7861', …).",
                 where,
             )
+        if type(retries) is not int or retries < 0:
+            raise GraphError(f"retries is a whole number from 0 on; given: {retries!r}.", where=where)
         self._spec = GradioSpec(
             name=name or _default_name(source),
             inputs={port: read_source(value) for port, value in (inputs or {}).items()},
@@ -96,6 +118,10 @@ class GradioNode(Node):
             validate=validate,
             cache=read_cache(cache, where),
             identity=identity or "",
+            timeout=read_seconds("timeout", timeout, where),
+            connect_timeout=read_seconds("connect_timeout", connect_timeout, where),
+            idle_timeout=read_seconds("idle_timeout", idle_timeout, where),
+            retries=retries,
         )
         warn_file_types(self._spec)
 

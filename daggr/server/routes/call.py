@@ -16,10 +16,10 @@ from daggr.engine.engine import Answer, CacheMode
 from daggr.errors import ConfigError, RunCancelledError
 from daggr.graph.drawing import Subgraph
 from daggr.graph.schema import api_schema
+from daggr.server.canvas import graph_view
 from daggr.server.messages import CallReply, CallRequest, GraphView, Health, SchemaView
 from daggr.server.problems import AmbiguousSubgraph
 from daggr.server.served import Served, unknown_subgraph
-from daggr.server.view import graph_view
 
 CACHE_HEADER = "x-daggr-cache"
 
@@ -35,7 +35,7 @@ def call_routes(served: Served) -> list[HTTPRouteHandler]:
     @get("/api/schema", sync_to_thread=False)
     def schema() -> SchemaView:
         """The inputs and outputs of the workflow."""
-        return msgspec.convert(api_schema(served.program.drawing), SchemaView)
+        return msgspec.convert(api_schema(served.drawing), SchemaView)
 
     @get("/api/graph", sync_to_thread=False)
     def graph() -> GraphView:

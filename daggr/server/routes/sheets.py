@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from litestar import get, patch, post
+from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from daggr.errors import ConfigError
 from daggr.server.messages import (
     Accepted,
+    AnswerRequest,
     HeadSelect,
     HeadSelected,
     HistoryEntryView,
     HistoryView,
     InputsEdit,
+    OutputsEdit,
     RunAccepted,
     RunRequest,
     SheetList,
@@ -40,7 +43,8 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
     async def edit_inputs(sheet: FromPath[str], data: JSONBody[InputsEdit]) -> Accepted:
         """Set inputs. Known results for them appear at once; nothing runs."""
         feed = served.feed(sheet)
-        served.sheets.set_inputs(served.sheet(sheet), served.inputs(data.inputs))
+        found = served.sheet(sheet)
+        served.sheets.set_inputs(found, served.sheet_inputs(found, data.inputs))
         return feed.refresh(data.tab)
 
     @patch("/api/sheets/{sheet:str}/heads", status_code=200)
@@ -56,9 +60,34 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
         """Run a node and what it needs, or everything that is not up to date. Answers at once; events tell the rest."""
         feed = served.feed(sheet)
         node = served.node(data.node) if data.node is not None else None
+        if node is None and data.mode == "step":
+            raise ConfigError("The mode 'step' runs one node.", "Name it in `node`.")
         job, _ = served.engine.start(served.program, served.user, served.sheet(sheet), node, data.mode)
         accepted = feed.refresh(data.tab)
         return RunAccepted(job, accepted.version, accepted.seq)
+
+    @delete("/api/sheets/{sheet:str}/runs/{run:str}", status_code=200)
+    async def stop_run(sheet: FromPath[str], run: FromPath[str]) -> Accepted:
+        """Stop a run. Answers at once; events tell how it ended."""
+        feed = served.feed(sheet)
+        served.engine.stop(served.job(served.sheet(sheet), run))
+        return feed.refresh()
+
+    @post("/api/sheets/{sheet:str}/nodes/answer", status_code=200)
+    async def answer(sheet: FromPath[str], data: JSONBody[AnswerRequest]) -> RunAccepted:
+        """Answer what an interaction asks now."""
+        feed, node, found = served.feed(sheet), served.node(data.node), served.sheet(sheet)
+        digest = served.answer(found, node, data.answer)
+        job, _ = served.engine.answer(served.program, served.user, found, node, digest)
+        accepted = feed.refresh(data.tab)
+        return RunAccepted(job, accepted.version, accepted.seq)
+
+    @patch("/api/sheets/{sheet:str}/outputs", status_code=200)
+    async def edit_outputs(sheet: FromPath[str], data: JSONBody[OutputsEdit]) -> Accepted:
+        """Put other values in place of what a node gave. It is a result of its own, and the old one stays."""
+        feed = served.feed(sheet)
+        served.edit(served.sheet(sheet), served.node(data.node), data.outputs)
+        return feed.refresh(data.tab)
 
     @get("/api/sheets/{sheet:str}/history", sync_to_thread=False)
     def history(sheet: FromPath[str], node: FromQuery[str]) -> HistoryView:
@@ -72,9 +101,10 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
                     run.started,
                     run.seconds,
                     {output.port: served.values.show(txn, output.digest) for output in run.outputs},
+                    run.kind == "edit",
                 )
                 for index, (_, run) in enumerate(found, 1)
             ]
         return HistoryView(node, entries)
 
-    return [list_sheets, get_sheet, edit_inputs, select_head, start_run, history]
+    return [list_sheets, get_sheet, edit_inputs, select_head, start_run, stop_run, answer, edit_outputs, history]

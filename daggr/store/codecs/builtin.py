@@ -13,6 +13,7 @@ from daggr.store.codecs.codec import Codec
 
 VALUE = "value"
 FILE = "file"
+ITEMS = "items"
 
 
 class Family(NamedTuple):
@@ -45,10 +46,13 @@ FAMILIES: dict[str, Family] = {
         ),
     ),
     "torch": Family("daggr.store.codecs.tensors", "torch", ("tensor",)),
+    "daggr": Family("daggr.store.codecs.fileref", "", (FILE,)),
 }
 """By the root of the module that a type says it is from."""
 
-NAMES = {VALUE, FILE, *(name for family in FAMILIES.values() for name in family.names)}
+NAMES = {VALUE, ITEMS, *(name for family in FAMILIES.values() for name in family.names)}
+
+_BY_NAME = {name: family for family in FAMILIES.values() for name in family.names}
 
 _IMAGE_FILE = ("PIL.ImageFile", "ImageFile")
 """Plugins outside of PIL have images, too; all of them derive from this."""
@@ -73,7 +77,7 @@ def for_name(name: str) -> Codec | None:
     Raises:
         UnknownCodecError: its library is not installed.
     """
-    family = next((family for family in FAMILIES.values() if name in family.names), None)
+    family = _BY_NAME.get(name)
     if family is None:
         return None
     try:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 from daggr.digest import UnencodableError, decode, encode
 from daggr.errors import ArtifactCorruptError, ConfigError, UnknownCodecError, did_you_mean
 from daggr.store.codecs import builtin
-from daggr.store.codecs.builtin import VALUE
+from daggr.store.codecs.builtin import FILE, VALUE
 from daggr.store.codecs.codec import Chunk, Codec, Content
+from daggr.store.codecs.fileref import FilePath, FileRef, replaced
 
 T = TypeVar("T")
 
@@ -27,28 +28,35 @@ _by_name: dict[str, Codec] = {}
 
 
 class Encoded(NamedTuple):
-    """A value as the name of a codec and its content: `size` bytes, in chunks that may lie in the value's memory."""
+    """A value as the name of a codec and its content: `size` bytes, in chunks that may lie in the value's memory.
+
+    `refs` are the files that it refers to, each once.
+    """
 
     codec: str
     chunks: list[Chunk]
     size: int
+    refs: tuple[bytes, ...] = ()
 
 
 def encode_value(value: Any) -> Encoded:
     """A value as a codec's name and content. Large arrays are not copied: write the chunks before the value changes.
 
+    A path that daggr handed out is a text like any other; files are referred to by a FileRef.
+
     Raises:
         UnencodableError: it, or a part of it, has a type without codec, or its codec refuses it.
     """
     kind = type(value)
-    if kind in CANONICAL:
-        content = canonical(value)
-        return Encoded(VALUE, [content], len(content))
+    if kind in CANONICAL or kind is FilePath:
+        refs: list[bytes] = []
+        content = _canonical(value, refs)
+        return Encoded(VALUE, [content], len(content), tuple(dict.fromkeys(refs)))
     codec = _codec_for(kind)
     if codec is None:
         raise UnencodableError(value)
     chunks = _write(codec, value)
-    return Encoded(codec.name, chunks, sum(map(len, chunks)))
+    return Encoded(codec.name, chunks, sum(map(len, chunks)), (value.digest,) if kind is FileRef else ())
 
 
 def decode_value(codec: str, content: bytes | bytearray) -> Any:
@@ -67,12 +75,12 @@ def has_codec(name: str) -> bool:
 
 
 def canonical(value: Any) -> bytes:
-    """The canonical encoding of a value whose parts may be written by codecs.
+    """The canonical encoding of a value whose parts may be written by codecs; not of references to files.
 
     Raises:
         UnencodableError: a part of it has a type without codec, or its codec refuses it.
     """
-    return encode(value, _write_part)
+    return _canonical(value, None)
 
 
 def from_canonical(content: Content) -> Any:
@@ -83,6 +91,31 @@ def from_canonical(content: Content) -> Any:
         ArtifactCorruptError: it cannot be read.
     """
     return decode(content, _read, checked=True)
+
+
+class _PathMet(Exception):
+    """There is a path that daggr handed out."""
+
+
+def _canonical(value: Any, refs: list[bytes] | None) -> bytes:
+    """The canonical encoding. References to files are added to `refs`; without a list for them they are refused."""
+
+    def write(part: Any) -> tuple[str, bytes]:
+        if type(part) is FilePath:
+            raise _PathMet
+        if type(part) is not FileRef:
+            return _write_part(part)
+        if refs is None:
+            raise UnencodableError(part, "which stands where no file can be referred to")
+        refs.append(part.digest)
+        return FILE, part.digest
+
+    try:
+        return encode(value, write)
+    except _PathMet:
+        if refs:
+            refs.clear()
+        return encode(replaced(value, FilePath, str), write)
 
 
 def _write_part(value: Any) -> tuple[str, bytes]:

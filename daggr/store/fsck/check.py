@@ -13,9 +13,12 @@ from typing import Any, Literal
 
 import xxhash
 
+from daggr.errors import ArtifactCorruptError
 from daggr.store import references, runs
 from daggr.store.blobs import has_size
+from daggr.store.codecs import builtin
 from daggr.store.fsck.findings import Report
+from daggr.store.parts import ABSENT, listed, split
 from daggr.store.records import Blob, Run
 from daggr.store.staging import CHUNK
 from daggr.store.store import Store
@@ -26,6 +29,7 @@ from daggr.store.tables import (
     BY_LOOKUP,
     BY_NODE,
     BY_OWNER,
+    ITEMS,
     RECORDS,
     RUNS,
     SHEETS,
@@ -82,7 +86,7 @@ def _check_runs(txn: Txn, report: Report) -> None:
             continue
         if run.status == "done" and not run.uncached:
             for output in run.outputs:
-                if txn.get_quietly(ARTIFACTS, output.digest) is None:
+                if is_lost(txn, output.digest):
                     report.add("lost value", "artifact", output.digest, f"{output.port} of {_title(run)}")
 
 
@@ -95,11 +99,35 @@ def _check_marks(txn: Txn, report: Report) -> None:
     for key, _ in txn.scan_safely(BY_OWNER):
         if txn.get_quietly(SHEETS, key[-16:]) is None:
             report.add("lost state", "by_owner", key, "a sheet is gone")
+    for key, _ in txn.scan_safely(ITEMS):
+        if txn.get_quietly(RUNS, key[:16]) is None:
+            report.add("lost run", "items", key)
+
+
+def is_lost(txn: Txn, digest: bytes) -> bool:
+    """Whether a value has no record; of a list of items whether one of them has none, or nobody knows which they are.
+
+    Only where a cached run gave it: what runs gave that are not cached may live in memory alone.
+    """
+    artifact = txn.get_quietly(ARTIFACTS, digest)
+    if artifact is None or artifact.codec != builtin.ITEMS:
+        return artifact is None
+    try:
+        items = split(listed(txn, artifact))
+    except ArtifactCorruptError:
+        return True
+    return any(item != ABSENT and txn.get_quietly(ARTIFACTS, item) is None for item in items)
 
 
 def _check_artifacts(txn: Txn, report: Report) -> None:
     for name, artifact in _good(txn, ARTIFACTS):
-        if artifact.blob is None or artifact.condemned:
+        if artifact.condemned:
+            continue
+        for ref in artifact.refs:
+            file = txn.get_quietly(ARTIFACTS, ref)
+            if file is None or file.condemned:
+                report.add("lost value", "artifact", name, f"the file {ref.hex()[:16]} that it refers to")
+        if artifact.blob is None:
             continue
         blob = txn.get_quietly(BLOBS, artifact.blob)
         if blob is None or blob.condemned or blob.size != artifact.size:

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from daggr.errors import ArtifactCorruptError, StoreLockedError
-from daggr.store import runs, sheets
+from daggr.store import references, runs, sheets
 from daggr.store.environment import LONGEST_KEY
+from daggr.store.fsck.check import is_lost
 from daggr.store.fsck.findings import Finding, Report
 from daggr.store.index import quarantine
 from daggr.store.lease import others
@@ -100,13 +101,18 @@ def _set_aside(txn: Txn, store: Store, finding: Finding) -> None:
 
 
 def _forget_what_is_gone(txn: Txn) -> None:
-    """What names something that is not there: values without blobs, runs without values, heads without runs."""
+    """What names something that is gone: values without blobs or files, runs without values, heads without runs."""
     for name, artifact in list(txn.scan(ARTIFACTS)):
         blob = txn.get(BLOBS, artifact.blob) if artifact.blob is not None else None
         if artifact.blob is not None and (blob is None or (blob.condemned and not artifact.condemned)):
             txn.delete(ARTIFACTS, name)
+    for name, artifact in [found for found in txn.scan(ARTIFACTS) if found[1].refs and not found[1].condemned]:
+        if any(txn.get(ARTIFACTS, ref) is None for ref in artifact.refs):
+            txn.delete(ARTIFACTS, name)
+        else:
+            references.to_artifacts(txn, artifact.refs)
     for _, run in list(txn.scan(RUNS)):
-        lost = any(txn.get(ARTIFACTS, output.digest) is None for output in run.outputs)
+        lost = any(is_lost(txn, output.digest) for output in run.outputs)
         if lost and run.status == "done" and not run.uncached:
             runs.evict(txn, run)
     known = set(txn.keys(RUNS))

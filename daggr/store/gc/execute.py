@@ -1,7 +1,8 @@
 """Executing a collection: in many short transactions, so that nobody waits for long.
 
-While it is under way, writers mark what they refer to (`daggr.store.references`), and what is marked is spared. What
-goes is given up first; it is removed for good when no open store looks at it any more (`daggr.store.removal`).
+While it is under way, writers mark what they refer to (`daggr.store.references`), and what is marked is spared, with
+what it keeps. What goes is given up first, the whole before its parts; it is removed for good when no open store looks
+at it any more (`daggr.store.removal`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import TypeVar
 import msgspec
 
 from daggr.errors import StoreError, StoreFullError, StoreLockedError
-from daggr.store import references, removal, runs
-from daggr.store.gc.plan import GcPlan, Names
+from daggr.store import items, references, removal, runs
+from daggr.store.gc.names import Names
+from daggr.store.gc.plan import GcPlan
 from daggr.store.gc.policy import GRACE
 from daggr.store.presence import is_present
 from daggr.store.store import Store
@@ -99,7 +101,7 @@ def execute_gc(store: Store, plan: GcPlan, progress: Progress = lambda *_: None)
         if references.collector(txn) != store.attendance.token:
             raise StoreError("execute_gc() belongs in a `with collecting(store)` block.")
     evicted = _evict(store, plan, progress)
-    _in_parts(store, plan.artifacts, _condemn_artifact, "artifacts", progress)
+    _in_parts(store, plan.artifacts, _condemn_artifact, "artifacts", progress, _spare_parts, plan.layers)
     _in_parts(store, plan.blobs, lambda txn, name: _condemn_blob(txn, name, plan.seen), "blobs", progress)
     _in_parts(store, plan.snapshots, lambda txn, name: txn.delete(SNAPSHOTS, name), "snapshots", progress)
     _in_parts(store, plan.definitions, lambda txn, name: txn.delete(DEFINITIONS, name), "definitions", progress)
@@ -119,9 +121,11 @@ def execute_gc(store: Store, plan: GcPlan, progress: Progress = lambda *_: None)
 def _evict(store: Store, plan: GcPlan, progress: Progress) -> int:
     """Remove runs, then the keys that led to them."""
     gone: set[bytes] = set()
-    evicted = _in_parts(
-        store, plan.evict, lambda txn, name: _evict_one(txn, name, plan.remembered, gone), "runs", progress
-    )
+
+    def evict(txn: Txn, name: bytes) -> bool:
+        return _evict_one(txn, name, plan.remembered, gone)
+
+    evicted = _in_parts(store, plan.evict, evict, "runs", progress, _spare_run)
     with store.read() as txn:
         interrupted = references.was_interrupted(txn)
     if gone or interrupted:
@@ -163,11 +167,23 @@ def _in_parts(
     work: Callable[[Txn, bytes], bool],
     what: str,
     progress: Progress,
+    spare: Callable[[Txn, bytes], object] = lambda txn, name: None,
+    layers: Iterable[int] = (),
 ) -> int:
-    """Do something for each name that nobody has referred to meanwhile; how often it was done."""
+    """Do something for each name that nobody has referred to meanwhile, and spare the others; how often it was done.
+
+    What is in one of the layers is not in one transaction with what is behind.
+    """
+
+    def unless_marked(txn: Txn, name: bytes) -> bool:
+        if txn.marked(BARRIER, name) is None:
+            return work(txn, name)
+        spare(txn, name)
+        return False
+
     done = seen = 0
-    for part in _parts(names):
-        done += _carried_out(store, lambda txn, name: _unless_marked(txn, name, work), part)
+    for part in _parts(names, layers):
+        done += _carried_out(store, unless_marked, part)
         seen += len(part)
         store.index.give_back()
         progress(what, seen, len(names))
@@ -185,14 +201,24 @@ def _carried_out(store: Store, work: Callable[[Txn, bytes], bool], part: list[by
     return _carried_out(store, work, part[:half]) + _carried_out(store, work, part[half:])
 
 
-def _parts(items: Iterable[T]) -> Iterator[list[T]]:
-    waiting = iter(items)
-    while part := list(itertools.islice(waiting, TOGETHER)):
-        yield part
+def _parts(names: Iterable[T], layers: Iterable[int] = ()) -> Iterator[list[T]]:
+    waiting = iter(names)
+    for layer in (*(itertools.islice(waiting, size) for size in layers), waiting):
+        while part := list(itertools.islice(layer, TOGETHER)):
+            yield part
 
 
-def _unless_marked(txn: Txn, name: bytes, work: Callable[[Txn, bytes], bool]) -> bool:
-    return txn.marked(BARRIER, name) is None and work(txn, name)
+def _spare_run(txn: Txn, name: bytes) -> None:
+    """Somebody refers to a run that was to go, and so to what it names: of a group to its items, which come later."""
+    references.to_runs(txn, [name])
+    if (run := txn.get(RUNS, name)) is not None and run.items > 0:
+        references.note(txn, items.split(items.get(txn, name)))
+
+
+def _spare_parts(txn: Txn, name: bytes) -> None:
+    """Somebody refers to an artifact that was to go, and so to its parts, which come later."""
+    if (artifact := txn.get(ARTIFACTS, name)) is not None:
+        references.to_parts(txn, artifact)
 
 
 def _condemn_artifact(txn: Txn, name: bytes) -> bool:

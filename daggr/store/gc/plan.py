@@ -1,8 +1,9 @@
 """The plan of a collection: one look at the whole store, in time and memory linear in what it holds.
 
 Runs that no root keeps may go: those that the policy names, and if the store is over its budget those for which
-age × size ÷ seconds to make them again is largest. Artifacts go when no kept run or sheet refers to them, blobs when no
-kept artifact does. So a blob never goes from under a kept run.
+age × size ÷ seconds to make them again is largest. The items of a group stay as long as the group does. Artifacts go
+when no kept run, sheet or artifact refers to them, blobs when no kept artifact does. So a blob never goes from under a
+kept run.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ from pathlib import Path
 
 from daggr.errors import StoreError
 from daggr.store import runs
+from daggr.store.gc import reach
+from daggr.store.gc.groups import Groups
+from daggr.store.gc.names import DIGEST, ID, Names
 from daggr.store.gc.policy import Policy
+from daggr.store.gc.reach import short
 from daggr.store.gc.roots import Roots, find_roots
-from daggr.store.records import Run
+from daggr.store.parts import has_parts
+from daggr.store.records import Artifact, Run
 from daggr.store.store import Store
 from daggr.store.tables import ARTIFACTS, BLOBS, DEFINITIONS, RUNS, SNAPSHOTS, Txn
 from daggr.store.uses import last_use
@@ -28,30 +34,16 @@ from daggr.store.uses import last_use
 RECORD_SIZE = 600
 """Bytes that a run takes in the index, about."""
 
+ITEM_SIZE = 16
+"""Bytes that a group takes for each item, about."""
+
+OF_A_GROUP = "an item of a group that stays"
+
 _BUCKETS = 2048
 _PER_DOUBLING = 16
 _NEVER = _BUCKETS
-_DIGEST = 32
-_ID = 16
-
-
-class Names:
-    """Many names of one length, in one piece of memory."""
-
-    def __init__(self, length: int) -> None:
-        self._length = length
-        self._data = bytearray()
-
-    def add(self, name: bytes) -> None:
-        """Append a name."""
-        self._data += name
-
-    def __len__(self) -> int:
-        return len(self._data) // self._length
-
-    def __iter__(self) -> Iterator[bytes]:
-        for at in range(0, len(self._data), self._length):
-            yield bytes(self._data[at : at + self._length])
+_ALWAYS = -1
+"""The rank of a group that stays whatever the budget is."""
 
 
 @dataclass
@@ -71,9 +63,10 @@ class GcPlan:
         used: Bytes of the store now: blobs and index.
         budget: Bytes that it may have.
         freed: Bytes of content that go.
-        evict: Runs whose results go.
+        evict: Runs whose results go; groups come before their items.
         remembered: Those of them whose records stay, since histories tell of them.
         artifacts, blobs: What nothing kept refers to.
+        layers: How many of the artifacts come first, next, … so that none goes together with one that refers to it.
         orphans: Files under `blobs/` that the index does not know, such as a crash leaves.
         stay: How many runs stay, by reason.
         nodes: By graph and node.
@@ -83,10 +76,11 @@ class GcPlan:
     used: int
     budget: int
     freed: int = 0
-    evict: Names = field(default_factory=lambda: Names(_ID))
+    evict: Names = field(default_factory=lambda: Names(ID))
     remembered: set[bytes] = field(default_factory=set)
-    artifacts: Names = field(default_factory=lambda: Names(_DIGEST))
-    blobs: Names = field(default_factory=lambda: Names(_DIGEST))
+    artifacts: Names = field(default_factory=lambda: Names(DIGEST))
+    layers: list[int] = field(default_factory=list)
+    blobs: Names = field(default_factory=lambda: Names(DIGEST))
     definitions: list[bytes] = field(default_factory=list)
     snapshots: list[bytes] = field(default_factory=list)
     orphans: list[Path] = field(default_factory=list)
@@ -139,17 +133,21 @@ class _Chooser:
     def __init__(self, txn: Txn, policy: Policy, roots: Roots, now: float) -> None:
         self.roots = roots
         self.policy = policy
+        self.groups = Groups(txn, _NEVER)
+        self.wholes = reach.wholes(txn)
         self._txn = txn
         self._now = now
         self._by_score: array[float] | None = None
         self._scores = array("H")
         """The score of each run, in the order of the table: that of a moment does not change."""
+        self.groups.weigh(self._rank)
 
     def why_kept(self, run: Run, place: int, cut: int) -> str:
         """Why the run at a place of the table is kept; empty if it goes."""
-        if (why := self._without_budget(run)) is not None:
-            return why
-        return "" if cut < _NEVER and self._scores[place] >= cut else "there is room"
+        why = self._without_budget(run)
+        if why is None:
+            why = "" if cut < _NEVER and self._scores[place] >= cut else "there is room"
+        return why or (OF_A_GROUP if self.groups.rank(run.id) < cut else "")
 
     def _without_budget(self, run: Run) -> str | None:
         """Why a run is kept at any size of the store; empty if it goes at any size, None if that depends on it."""
@@ -171,23 +169,32 @@ class _Chooser:
         return cut
 
     def _weigh(self) -> array[float]:
-        """Bytes that could go, by score; the scores are kept."""
+        """Bytes that could go, by score; the scores are kept. An item goes with the last of its groups."""
         sizes = array("d", bytes(8 * _BUCKETS))
+        self.groups.weigh(lambda name: self._rank(name, scored=True))
         for _, run in self._txn.scan(RUNS):
-            score = 0
-            if not self._without_budget(run):
+            score, rank = 0, self.groups.rank(run.id)
+            if rank != _ALWAYS and not self._without_budget(run):
                 size = self._size(run)
-                score = self._score(run, size)
+                score = min(rank, self._score(run, size))
                 sizes[score] += size
             self._scores.append(score)
         return sizes
+
+    def _rank(self, name: bytes, scored: bool = False) -> int:
+        """How long a group stays: always, until the cut is as low as its score (0 before it has one), or not at all."""
+        run = self._txn.get(RUNS, name)
+        why = "" if run is None else self._without_budget(run)
+        if run is None or why == "":
+            return _NEVER
+        return _ALWAYS if why else self._score(run, self._size(run)) if scored else 0
 
     def _age(self, run: Run) -> float:
         return max(0.0, self._now - max(run.started, last_use(self._txn, run.id)))
 
     def _size(self, run: Run) -> int:
         found = (self._txn.get(ARTIFACTS, output.digest) for output in run.outputs)
-        return RECORD_SIZE + sum(artifact.size for artifact in found if artifact is not None)
+        return _record_size(run) + sum(artifact.size for artifact in found if artifact is not None)
 
     def _score(self, run: Run, size: int) -> int:
         """Age × size ÷ seconds, as the number of a bucket: each is a few per cent wider than the one before."""
@@ -196,8 +203,9 @@ class _Chooser:
 
 
 def _plan(txn: Txn, chooser: _Chooser, cut: int, plan: GcPlan, now: float) -> GcPlan:
-    marked: set[int] = {_short(digest) for digest in chooser.roots.artifacts}
+    marked: set[int] = {short(digest) for digest in chooser.roots.artifacts}
     definitions: set[bytes] = set()
+    others = Names(ID)
     for place, (name, run) in enumerate(txn.scan(RUNS)):
         why = chooser.why_kept(run, place, cut)
         if not why and name in chooser.roots.remembered and runs.is_evicted(txn, run):
@@ -207,52 +215,65 @@ def _plan(txn: Txn, chooser: _Chooser, cut: int, plan: GcPlan, now: float) -> Gc
         if why:
             node.kept += 1
             plan.stay[why] += 1
-            marked.update(_short(digest) for digest in referred(run))
+            marked.update(short(digest) for digest in referred(run))
             definitions.add(run.fingerprint)
         else:
             node.evicted += 1
-            plan.evict.add(name)
+            (plan.evict if run.items > 0 else others).add(name)
+            plan.freed += _record_size(run)
             if name in chooser.roots.remembered:
                 plan.remembered.add(name)
                 definitions.add(run.fingerprint)
-            else:
-                plan.freed += RECORD_SIZE
-    _plan_artifacts(txn, plan, marked, now - chooser.policy.grace)
+                plan.freed -= RECORD_SIZE
+    plan.evict.extend(others)
+    _plan_artifacts(txn, plan, marked, now - chooser.policy.grace, chooser.wholes)
     plan.definitions = [name for name in txn.keys(DEFINITIONS) if name not in definitions]
     plan.snapshots = [name for name in txn.keys(SNAPSHOTS) if name not in chooser.roots.snapshots]
     return plan
 
 
-def _plan_artifacts(txn: Txn, plan: GcPlan, marked: set[int], young_from: float) -> None:
+def _plan_artifacts(txn: Txn, plan: GcPlan, marked: set[int], young_from: float, wholes: Names) -> None:
+    def is_kept(name: bytes, artifact: Artifact) -> bool:
+        return short(name) in marked or (artifact.put > young_from and not artifact.condemned)
+
+    going = reach.spread(txn, wholes, marked, is_kept)
+    for layer in reach.layers(txn, [name for name in going if _is_there(txn, name)]):
+        plan.artifacts.extend(layer)
+        plan.layers.append(len(layer))
     blobs: set[int] = set()
     for name, artifact in txn.scan(ARTIFACTS):
-        if _short(name) in marked or (artifact.put > young_from and not artifact.condemned):
+        if is_kept(name, artifact):
             if artifact.blob is not None:
-                blobs.add(_short(artifact.blob))
+                blobs.add(short(artifact.blob))
         elif not artifact.condemned:
-            plan.artifacts.add(name)
+            if not has_parts(artifact):
+                plan.artifacts.add(name)
             plan.freed += len(artifact.inline or b"")
     for name, blob in txn.scan(BLOBS):
-        if _short(name) not in blobs and not blob.condemned:
+        if short(name) not in blobs and not blob.condemned:
             plan.blobs.add(name)
             plan.freed += blob.size
+
+
+def _is_there(txn: Txn, name: bytes) -> bool:
+    artifact = txn.get(ARTIFACTS, name)
+    return artifact is not None and not artifact.condemned
+
+
+def _record_size(run: Run) -> int:
+    return RECORD_SIZE + ITEM_SIZE * max(0, run.items)
 
 
 def referred(run: Run) -> Iterator[bytes]:
     """The artifacts that a kept run keeps: what it gave, and what it was given by people, scripts and chance.
 
-    What came over an edge is kept by the run that made it.
+    What came over an edge is kept by the run that made it. Of what was split into items it is the whole that is kept.
     """
     for output in run.outputs:
         yield output.digest
     for given in run.inputs:
         if given.source != "edge":
-            yield given.digest
-
-
-def _short(name: bytes) -> int:
-    """Enough of a hash to tell names apart; two that are alike by chance are both kept."""
-    return int.from_bytes(name[:8], "big")
+            yield given.whole or given.digest
 
 
 def _orphans(store: Store, before: float) -> tuple[list[Path], int]:

@@ -10,7 +10,7 @@ from daggr.errors import StoreError
 from daggr.store import sheets
 from daggr.store.gc.policy import KEPT_SNAPSHOTS, Policy
 from daggr.store.records import HistoryEntry, Sheet, Snapshot
-from daggr.store.runs import inverted
+from daggr.store.runs import EDIT, inverted
 from daggr.store.tables import BARRIER, BY_NODE, HISTORY, PINS, RUNS, SHEETS, Txn
 
 PINNED, SHOWN, UNDO, LAST, YOUNG = "pinned", "shown on a sheet", "kept for undo", "among the last of a node", "new"
@@ -52,6 +52,7 @@ def find_roots(txn: Txn, policy: Policy, now: float) -> Roots:
     for _, sheet in txn.scan(SHEETS):
         _keep_sheet(txn, sheet, roots)
     _keep_last(txn, 1 if policy.keep_last is None else policy.keep_last, roots)
+    _keep_edited(txn, roots)
     return roots
 
 
@@ -76,14 +77,24 @@ def _keep_state(state: Snapshot, why: str, roots: Roots) -> None:
 
 
 def _keep_last(txn: Txn, most: int, roots: Roots) -> None:
-    """The newest results of each node, and the newest entries of each history with the runs that fed them."""
+    """The newest results of each node, and the newest entries of each history with the runs that fed them.
+
+    An item is no result of its own: the group is. Nor is what a user has edited, which no look-up finds.
+    """
     for _, keys in groupby(txn.keys(BY_NODE), key=lambda key: key[:16]):
-        results = 0
-        for place, key in enumerate(keys):
-            if results < most and (run := txn.get(RUNS, inverted(key[-16:]))) is not None:
-                results += run.status == "done"
-                if run.status == "done" or place == 0:  # also the newest failure, for its log
-                    roots.runs.setdefault(run.id, LAST)
+        results, is_newest = 0, True
+        for key in keys:
+            name = inverted(key[-16:])
+            if results >= most:
+                break
+            if (run := txn.get(RUNS, name)) is None or run.kind == EDIT:
+                continue
+            if run.is_item:  # so are all of these
+                break
+            results += run.status == "done"
+            if run.status == "done" or is_newest:  # also the newest failure, for its log
+                roots.runs.setdefault(name, LAST)
+            is_newest = False
     for _, entries in groupby(txn.scan(HISTORY), key=lambda found: found[0][:32]):
         newest: deque[HistoryEntry] = deque(maxlen=most)
         for _, entry in entries:
@@ -92,3 +103,14 @@ def _keep_last(txn: Txn, most: int, roots: Roots) -> None:
         for entry in newest:
             for name in (entry.run, *entry.parents.values()):
                 roots.runs.setdefault(name, LAST)
+
+
+def _keep_edited(txn: Txn, roots: Roots) -> None:
+    """What was edited, and is shown or told of as the edit that a user made of it."""
+    waiting = list(roots.runs)
+    while waiting:
+        name = waiting.pop()
+        run = txn.get(RUNS, name) if len(name) == len(roots.young_from) else None
+        if run is not None and run.edits and run.edits not in roots.runs:
+            roots.runs[run.edits] = roots.runs[name]
+            waiting.append(run.edits)

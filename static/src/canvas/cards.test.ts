@@ -4,8 +4,9 @@ import type { ComponentProps } from "svelte";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Session } from "../state/session.svelte";
 import { renderIn } from "../testing/render";
-import { changed, graphView, nodeCard, nodeState } from "../testing/wire";
-import type { NodeState } from "../wire/messages";
+import { changed, edge, graphView, nodeCard, nodeState } from "../testing/wire";
+import * as api from "../wire/api";
+import type { NodeState, Value } from "../wire/messages";
 import { json } from "../wire/values";
 import NodeCardView from "./NodeCard.svelte";
 import Wire from "./Wire.svelte";
@@ -28,7 +29,7 @@ function session(state: Partial<NodeState>): Session {
   const made = new Session();
   made.graph.view = graphView({
     nodes: [nodeCard("draw"), blur],
-    edges: [{ id: "e1", source: "draw", source_port: "image", target: "blur", target_port: "image" }],
+    edges: [edge("e1", { source: "draw", source_port: "image", target: "blur", target_port: "image" })],
   });
   made.connection.status = "open";
   made.sheet.apply(changed(1, { nodes: { blur: nodeState(state) }, edges: { e1: state.fresh ?? false } }));
@@ -70,12 +71,48 @@ describe("a node's card", () => {
     const run = vi.spyOn(around, "run").mockResolvedValue();
     const button = screen.getByRole<HTMLButtonElement>("button", { name: "Run blur" });
     await fireEvent.click(button);
-    expect(run).toHaveBeenCalledWith("blur");
+    expect(run).toHaveBeenLastCalledWith("blur", "to_here");
+    await fireEvent.click(button, { shiftKey: true });
+    expect(run).toHaveBeenLastCalledWith("blur", "step");
+    await fireEvent.click(button, { altKey: true });
+    expect(run).toHaveBeenLastCalledWith("blur", "force");
     around.connection.status = "lost";
     await vi.waitFor(() => expect(button.disabled).toBe(true));
     around.connection.status = "open";
-    around.sheet.apply(changed(2, { nodes: { blur: nodeState({ status: "running" }) } }));
+    around.sheet.apply(changed(2, { nodes: { blur: nodeState({ status: "queued" }) } }));
     await vi.waitFor(() => expect(button.disabled).toBe(true));
+  });
+
+  it("stops what runs, once", async () => {
+    const { around } = card({ status: "running", run: "job1" });
+    const stop = vi.spyOn(api, "stopRun").mockResolvedValue({ version: 1, seq: 1 });
+    const button = screen.getByRole<HTMLButtonElement>("button", { name: "Stop blur" });
+    expect(screen.queryByRole("button", { name: "Run blur" })).toBeNull();
+    await fireEvent.click(button);
+    expect(stop).toHaveBeenCalledWith("", "job1");
+    await vi.waitFor(() => expect([button.disabled, button.textContent?.trim()]).toEqual([true, "Stopping…"]));
+    around.sheet.apply(changed(2, { nodes: { blur: nodeState({ status: "stopped" }) } }));
+    expect(await screen.findByRole("button", { name: "Run blur" })).toBeTruthy();
+  });
+
+  it("says quietly that it was stopped, and what to do if it cannot be", () => {
+    const error = { title: "'blur' is still running and cannot be stopped", detail: "", hint: "Use isolate=True." };
+    const { article } = card({ status: "stopped", error });
+    expect(article.textContent).toMatch(/Stopped.*cannot be stopped.*isolate=True/s);
+    expect(screen.getByRole("group", { name: "How blur ended" }).classList.contains("stopped")).toBe(true);
+  });
+
+  it.each([
+    [{ status: "done", items: { done: 12, failed: 0, total: 12 } }, "12 items"],
+    [{ status: "failed", items: { done: 10, failed: 2, total: 12 } }, "12 items · 2 failed"],
+    [{ status: "running", items: { done: 7, failed: 0, total: 12 } }, "7 of 12"],
+  ] as const)("counts items: %o", (state, text) => {
+    expect(card(state).article.textContent).toContain(text);
+  });
+
+  it("shows what a status or kind that it does not know is called", () => {
+    const { article } = card({ status: "paused" as NodeState["status"], outputs: { out: { kind: "new", text: "x" } as unknown as Value } });
+    expect(article.textContent).toContain("paused");
   });
 
   it.each([

@@ -2,7 +2,7 @@
 
 import type { Component } from "svelte";
 import type { Value } from "../wire/messages";
-import { isEmpty, plain, shownFile, shownFiles } from "../wire/values";
+import { isEmpty, isTable, plain, shownFile, shownFiles } from "../wire/values";
 import AudioView from "./AudioView.svelte";
 import Checkbox from "./Checkbox.svelte";
 import CheckboxGroup from "./CheckboxGroup.svelte";
@@ -12,6 +12,7 @@ import Dropdown from "./Dropdown.svelte";
 import FileList from "./FileList.svelte";
 import Gallery from "./Gallery.svelte";
 import ImageView from "./ImageView.svelte";
+import ItemList from "./ItemList.svelte";
 import JsonView from "./JsonView.svelte";
 import LabelView from "./LabelView.svelte";
 import NumberField from "./NumberField.svelte";
@@ -59,6 +60,7 @@ const entries: Record<string, Entry> = {
   file: { view: FileList, shows: files },
   gallery: { view: Gallery, shows: files },
   json: { view: JsonView, shows: any },
+  itemlist: { view: ItemList, shows: isTable },
   label: { view: LabelView, shows: (value) => scalar(value) || confidences(value) },
   code: { view: Code, shows: scalar },
   markdown: { view: SourceText, shows: scalar },
@@ -79,6 +81,7 @@ export function widgetFor(type: string, value: Value | undefined, editable = fal
 const editable = new Set([
   "textbox", "number", "slider", "checkbox", "checkboxgroup", "radio", "dropdown", "colorpicker",
   "image", "audio", "video", "file", "code", "markdown", "html", "json",
+  "itemlist",
 ]);
 
 export const canEdit = (type: string): boolean => editable.has(type);

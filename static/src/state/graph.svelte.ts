@@ -1,7 +1,7 @@
 /** The graph on the canvas: what does not change while people use it, and what is derived from it. */
 
 import { topological } from "../geometry/order";
-import type { EdgeView, GraphView, InputCard, NodeCard } from "../wire/messages";
+import type { EdgeView, GraphView, InputCard, NodeCard, VariantView } from "../wire/messages";
 
 export type Card = { id: string; name: string } & ({ kind: "node"; node: NodeCard } | { kind: "input"; input: InputCard });
 
@@ -23,9 +23,39 @@ const inputId = (id: string): string => `input:${encodeURIComponent(id)}`;
 
 export class Graph {
   view = $state.raw<GraphView | null>(null);
+  #selected: (input: string) => unknown;
+
+  /** `selected` gives the value of an input, which says the variant of a choice. */
+  constructor(selected: (input: string) => unknown = () => undefined) {
+    this.#selected = selected;
+  }
 
   readonly cards: Card[] = $derived(this.view === null ? [] : cardsOf(this.view));
-  readonly wires: Wire[] = $derived(this.view === null ? [] : wiresOf(this.view));
+  readonly #all: Wire[] = $derived(this.view === null ? [] : wiresOf(this.view));
+
+  /** The selected variants, by the names of their choices. */
+  readonly #variants: Map<string, VariantView> = $derived.by(() => {
+    const choices = this.view?.nodes.filter(({ variants }) => variants.length > 0) ?? [];
+    return new Map(
+      choices.map(({ name, variants, selects }) => {
+        const selected = this.#selected(selects);
+        return [name, variants.find((variant) => variant.name === selected) ?? variants[0]!];
+      }),
+    );
+  });
+
+  /** The wires, but for those of variants that are not selected. */
+  readonly wires: Wire[] = $derived(
+    this.#all.filter(({ view: { target, variants } }) => {
+      const variant = this.#variants.get(target);
+      return variant === undefined || variants.length === 0 || variants.includes(variant.name);
+    }),
+  );
+
+  /** What a choice does now; null for other nodes. */
+  variant(node: NodeCard): VariantView | null {
+    return this.#variants.get(node.name) ?? null;
+  }
 
   /** The cards in reading order. */
   readonly ordered: Card[] = $derived.by(() => {

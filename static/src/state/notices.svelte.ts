@@ -37,7 +37,9 @@ export class Notices {
 }
 
 function ending(name: string, before: NodeState, now: NodeState): string {
+  if (before.asks === null && now.asks !== null) return `${name} waits for your answer`;
   if (before.status === now.status) return "";
+  if (now.status === "stopped") return `${name} was stopped`;
   if (now.status === "failed") return `${name} failed: ${now.error?.title ?? "no reason was given"}`;
   if (now.status !== "done" || (before.status !== "running" && before.status !== "queued")) return "";
   return now.seconds === null ? `${name} finished` : `${name} finished in ${duration(now.seconds)}`;

@@ -3,9 +3,10 @@
 import { createContext } from "svelte";
 import { SvelteSet } from "svelte/reactivity";
 import * as api from "../wire/api";
-import type { Event, FileValue, Value } from "../wire/messages";
+import type { Event, FileValue, RunRequest, Value } from "../wire/messages";
 import { ApiProblem, asProblem } from "../wire/problem";
 import { EventSocket, type SocketStatus } from "../wire/socket";
+import { outgoing, plain } from "../wire/values";
 import { Connection } from "./connection.svelte";
 import { Edits } from "./edits.svelte";
 import { Graph } from "./graph.svelte";
@@ -20,14 +21,18 @@ const RETRY_SECONDS = 2;
 const ASK_AFTER = 3;
 
 export class Session {
-  readonly graph = new Graph();
   readonly sheet = new Sheet();
+  readonly graph = new Graph((input) => plain(this.sheet.inputs.get(input)));
   readonly connection = new Connection();
   readonly notices = new Notices();
   readonly lightbox = new Lightbox();
   readonly edits: Edits;
   /** Nodes whose run is being asked for; "" stands for all. */
   readonly starting = new SvelteSet<string>();
+  /** Runs that were asked to stop. */
+  readonly stopping = new SvelteSet<string>();
+  /** Edits of outputs on their way. */
+  #saving: Promise<unknown> = Promise.resolve();
   #tab = tabId();
   /** The input whose widget has the focus, and the echo of our own edit that it did not take in meanwhile. */
   #focused: string | null = null;
@@ -84,13 +89,13 @@ export class Session {
   }
 
   /** Run a node and what it needs, or with null everything that is not fresh. Edits are sent first. */
-  async run(node: string | null): Promise<void> {
+  async run(node: string | null, mode: RunRequest["mode"] = node === null ? "all" : "to_here"): Promise<void> {
     const key = node ?? "";
     if (this.starting.has(key)) return;
     this.starting.add(key);
     try {
-      await this.edits.flush();
-      await api.startRun(this.sheet.id, { node, mode: node === null ? "all" : "to_here", tab: this.#tab });
+      await this.#confirmed();
+      await api.startRun(this.sheet.id, { node, mode, tab: this.#tab });
     } catch (error) {
       this.notices.tell(node === null ? "Not run" : `${node} was not run`, asProblem(error));
     } finally {
@@ -98,9 +103,59 @@ export class Session {
     }
   }
 
+  /** Whether a node runs or waits to. */
+  busy(node: string): boolean {
+    const { status } = this.sheet.node(node);
+    return status === "running" || status === "queued";
+  }
+
+  /** Stop a run. That it has ended meanwhile is no news. */
+  async halt(node: string, run: string): Promise<void> {
+    this.stopping.add(run);
+    try {
+      await api.stopRun(this.sheet.id, run);
+    } catch (error) {
+      this.stopping.delete(run);
+      const problem = asProblem(error);
+      if (problem.status !== 404) this.notices.tell(`${node} was not stopped`, problem);
+    }
+  }
+
+  /** Answer what a node asks. Says whether the answer was taken. */
+  async answer(node: string, value: Value): Promise<boolean> {
+    try {
+      await this.#confirmed();
+      await api.answer(this.sheet.id, { node, answer: outgoing(value), tab: this.#tab });
+      return true;
+    } catch (error) {
+      this.notices.tell(`${node} did not take the answer`, asProblem(error));
+      return false;
+    }
+  }
+
+  /** Put another value in place of what a node gave. */
+  editOutput(node: string, port: string, value: Value): Promise<void> {
+    const save = async (): Promise<void> => {
+      try {
+        await api.editOutputs(this.sheet.id, { node, outputs: { [port]: outgoing(value) }, tab: this.#tab });
+      } catch (error) {
+        this.notices.tell(`${node} was not changed`, asProblem(error));
+      }
+    };
+    const saved = this.#saving.then(save);
+    this.#saving = saved;
+    return saved;
+  }
+
+  /** Resolves when all that a person has changed so far is with the server. */
+  async #confirmed(): Promise<void> {
+    await this.#saving;
+    await this.edits.flush();
+  }
+
   async select(node: string, index: number): Promise<void> {
     try {
-      await this.edits.flush();
+      await this.#confirmed();
       const { missing } = await api.selectHead(this.sheet.id, { node, index, tab: this.#tab });
       if (missing.length > 0) {
         const title = `Result ${index} of ${node} is shown as far as it is kept`;

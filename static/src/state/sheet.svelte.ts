@@ -10,7 +10,7 @@ export interface Progress {
 
 export const IDLE: NodeState = {
   status: "idle", fresh: false, reason: "", outputs: {}, history: null, started_at: null, seconds: null,
-  predicted_seconds: null, error: null, notes: [], log: "",
+  predicted_seconds: null, error: null, notes: [], log: "", run: "", items: null, asks: null,
 };
 
 /** Whether a confirmed input must not replace what this tab shows, being older than what a person is typing. */
@@ -47,6 +47,11 @@ export class Sheet {
       case "progress":
         this.progress.set(event.node, { fraction: event.fraction, text: event.text });
         break;
+      case "gave": {
+        const state = this.node(event.node);
+        this.nodes.set(event.node, { ...state, outputs: { ...state.outputs, ...event.outputs } });
+        break;
+      }
       case "log": {
         const state = this.node(event.node);
         this.nodes.set(event.node, { ...state, log: state.log + event.text });

@@ -1,14 +1,23 @@
 /** Messages for tests, complete and with nothing in them. */
 
-import type { Changed, FileValue, GraphView, NodeCard, NodeState, Snapshot } from "../wire/messages";
+import type { Changed, EdgeView, FileValue, GraphView, NodeCard, NodeState, Snapshot, VariantView } from "../wire/messages";
 
 export const nodeState = (parts: Partial<NodeState> = {}): NodeState => ({
   status: "idle", fresh: false, reason: "", outputs: {}, history: null, started_at: null, seconds: null,
-  predicted_seconds: null, error: null, notes: [], log: "", ...parts,
+  predicted_seconds: null, error: null, notes: [], log: "", run: "", items: null, asks: null, ...parts,
 });
 
 export const nodeCard = (name: string, parts: Partial<NodeCard> = {}): NodeCard => ({
-  name, kind: "fn", inputs: [], outputs: [], subtitle: "", link: null, where: null, ...parts,
+  name, kind: "fn", inputs: [], outputs: [], subtitle: "", link: null, where: null,
+  question: "", variants: [], selects: "", ...parts,
+});
+
+export const variant = (name: string, parts: Partial<VariantView> = {}): VariantView => ({
+  name, kind: "fn", inputs: [], fields: [], subtitle: "", link: null, question: "", ...parts,
+});
+
+export const edge = (id: string, parts: Partial<EdgeView>): EdgeView => ({
+  id, source: "", source_port: "", target: "", target_port: "", mode: "whole", variants: [], ...parts,
 });
 
 export const graphView = (parts: Partial<GraphView> = {}): GraphView => ({

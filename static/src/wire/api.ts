@@ -1,7 +1,7 @@
 /** The requests of the canvas. Every refusal is thrown as an ApiProblem. */
 
 import type {
-  Accepted, FileValue, HeadSelect, HeadSelected, InputsEdit, RunAccepted, RunRequest, SheetList,
+  Accepted, AnswerRequest, FileValue, HeadSelect, HeadSelected, InputsEdit, OutputsEdit, RunAccepted, RunRequest, SheetList,
 } from "./messages";
 import { problemOf, unreachable } from "./problem";
 
@@ -27,6 +27,15 @@ export const editInputs = (id: string, edit: InputsEdit): Promise<Accepted> =>
 
 export const startRun = (id: string, run: RunRequest): Promise<RunAccepted> =>
   request("POST", sheet(id, "runs"), JSON.stringify(run));
+
+export const stopRun = (id: string, run: string): Promise<Accepted> =>
+  request("DELETE", sheet(id, `runs/${encodeURIComponent(run)}`));
+
+export const answer = (id: string, given: AnswerRequest): Promise<RunAccepted> =>
+  request("POST", sheet(id, "nodes/answer"), JSON.stringify(given));
+
+export const editOutputs = (id: string, edit: OutputsEdit): Promise<Accepted> =>
+  request("PATCH", sheet(id, "outputs"), JSON.stringify(edit));
 
 export const selectHead = (id: string, head: HeadSelect): Promise<HeadSelected> =>
   request("PATCH", sheet(id, "heads"), JSON.stringify(head));

@@ -22,7 +22,14 @@ export interface OpaqueValue {
   text: string;
 }
 
-export type Value = JsonValue | FileValue | OpaqueValue;
+/** What the items of a scattered node gave. `shown` are the first of them; null stands for an item without value. */
+export interface ItemsValue {
+  kind: "items";
+  total: number;
+  shown: (JsonValue | FileValue | OpaqueValue | null)[];
+}
+
+export type Value = JsonValue | FileValue | OpaqueValue | ItemsValue;
 
 /** A Gradio component as Gradio's own front end receives it: block name and config. */
 export interface ComponentView {
@@ -45,10 +52,29 @@ export interface OutputPortView {
   component: ComponentView | null;
 }
 
+/** One input that a person sets. `id` is the `{node}__{port}` of the API. */
+export interface InputField {
+  id: string;
+  port: string;
+  component: ComponentView;
+}
+
+/** One of the nodes that a choice offers. `fields` are the inputs that it alone takes. */
+export interface VariantView {
+  name: string;
+  kind: "choice" | "fn" | "gradio" | "interaction";
+  inputs: InputPortView[];
+  fields: InputField[];
+  subtitle: string;
+  link: string | null;
+  question: "" | "approve" | "choose_one" | "generic" | "image_input" | "text_input";
+}
+
 /** A node of the graph. */
 export interface NodeCard {
   name: string;
-  kind: "fn" | "gradio";
+  kind: "choice" | "fn" | "gradio" | "interaction";
+  /** Those of a choice are the ports of all its variants. */
   inputs: InputPortView[];
   outputs: OutputPortView[];
   /** The endpoint, the function: what the node calls. */
@@ -56,13 +82,12 @@ export interface NodeCard {
   link: string | null;
   /** Where the user's script creates the node, as `app.py:14`. */
   where: string | null;
-}
-
-/** One input that a person sets. `id` is the `{node}__{port}` of the API. */
-export interface InputField {
-  id: string;
-  port: string;
-  component: ComponentView;
+  /** What an interaction asks for; empty for all other nodes. */
+  question: "" | "approve" | "choose_one" | "generic" | "image_input" | "text_input";
+  /** What a choice offers; empty for all other nodes. */
+  variants: VariantView[];
+  /** The input whose value is the name of the variant that runs. */
+  selects: string;
 }
 
 /** A card of input fields. */
@@ -72,13 +97,20 @@ export interface InputCard {
   fields: InputField[];
 }
 
-/** A wire between two ports. `source` is the name of a node card or the id of an input card. */
+/**
+ * A wire between two ports. `source` is the name of a node card or the id of an input card.
+ *
+ * `mode` is `each` where a list is split into items, and `all` where items become a list.
+ */
 export interface EdgeView {
   id: string;
   source: string;
   source_port: string;
   target: string;
   target_port: string;
+  mode: "all" | "each" | "whole";
+  /** The variants of a choice that it feeds; empty if the target is no choice. */
+  variants: string[];
 }
 
 /** Everything of the canvas that does not change while people use it. `epoch` names this load of the script. */
@@ -116,9 +148,16 @@ export interface HistoryPosition {
   total: number;
 }
 
+/** How far a scattered node is, or how its items ended. */
+export interface ItemCount {
+  done: number;
+  failed: number;
+  total: number;
+}
+
 /** What a node card shows in one sheet. */
 export interface NodeState {
-  status: "done" | "failed" | "idle" | "queued" | "running";
+  status: "done" | "failed" | "idle" | "queued" | "running" | "stopped";
   fresh: boolean;
   /** Why the node is not fresh, in words; empty when it is. */
   reason: string;
@@ -130,6 +169,11 @@ export interface NodeState {
   error: NodeError | null;
   notes: string[];
   log: string;
+  /** What `DELETE …/runs/{run}` stops; empty while the node neither runs nor waits to. */
+  run: string;
+  items: ItemCount | null;
+  /** What an interaction asks about, while it waits for a person's answer; null while there is nothing to answer. */
+  asks: Value | null;
 }
 
 /** A line of the list of sheets. */
@@ -158,13 +202,14 @@ export interface SheetView {
   edges: Record<string, boolean>;
 }
 
-/** One result of a node. `index` counts from 1, newest last. */
+/** One result of a node. `index` counts from 1, newest last; `edited` if it is what a user made of another one. */
 export interface HistoryEntryView {
   index: number;
   run: string;
   started_at: number;
   seconds: number;
   outputs: Record<string, Value>;
+  edited: boolean;
 }
 
 /** All results of a node in a sheet, oldest first. */
@@ -179,10 +224,32 @@ export interface InputsEdit {
   tab?: string;
 }
 
-/** Run a node and what it needs (`to_here`), or everything that is stale or missing (`all`, without a node). */
+/**
+ * Run a node and what it needs (`to_here`), or everything that is stale or missing (`all`, without a node).
+ *
+ * `step` runs the node alone, on what its parents show; `force` runs all that it needs, known or not.
+ */
 export interface RunRequest {
   node?: string | null;
-  mode?: "all" | "to_here";
+  mode?: "all" | "force" | "step" | "to_here";
+  tab?: string;
+}
+
+/**
+ * Answer an interaction: plain JSON, or `{"artifact": id}` for a file.
+ *
+ * `approve` takes true or false; `choose_one` the value of an option, or its index from 0.
+ */
+export interface AnswerRequest {
+  node: string;
+  answer?: unknown;
+  tab?: string;
+}
+
+/** Put other values in place of what a node gave, by port: plain JSON, files as `{"artifact": id}`. */
+export interface OutputsEdit {
+  node: string;
+  outputs: Record<string, unknown>;
   tab?: string;
 }
 
@@ -233,13 +300,21 @@ export interface Changed {
   edges: Record<string, boolean>;
 }
 
-/** How far a running node is. `fraction` 0…1, or absent when unknown; `text` such as "step 3/20" or "queue 2/5". */
+/** How far a running node is. `fraction` 0…1, or absent when unknown; `text` such as "step 3/20" or "7 of 12". */
 export interface Progressed {
   type: "progress";
   seq: number;
   node: string;
   fraction: number | null;
   text: string;
+}
+
+/** What a running node has given so far, by port. It is shown in place of its outputs, and kept nowhere. */
+export interface Gave {
+  type: "gave";
+  seq: number;
+  node: string;
+  outputs: Record<string, Value>;
 }
 
 /** Text that a running node printed. */
@@ -250,4 +325,4 @@ export interface Logged {
   text: string;
 }
 
-export type Event = Snapshot | Changed | Progressed | Logged;
+export type Event = Snapshot | Changed | Progressed | Gave | Logged;

@@ -26,6 +26,12 @@ export function isEmpty(value: Value | undefined): boolean {
   return value === undefined || (value.kind === "json" && (value.value === null || value.value === undefined));
 }
 
+/** Whether a value is a list of records. */
+export function isTable(value: Value | undefined): boolean {
+  const rows = plain(value);
+  return Array.isArray(rows) && rows.every((row) => row !== null && typeof row === "object" && !Array.isArray(row));
+}
+
 /** The file in a value, or in a piece of JSON such as a gallery's item; null when there is none that may be shown. */
 export function shownFile(value: unknown): Shown | null {
   if (typeof value === "string") return ownUrl(value) ? { url: value, name: nameOf(value), mime: "", size: null } : null;

@@ -23,6 +23,7 @@ def make(number: int, told: str, seconds: float) -> int:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not Path(f"{told}.go").exists():
         time.sleep(0.005)
+    tell(f"{told}.ended", f"{number}")
     return number * number
 
 

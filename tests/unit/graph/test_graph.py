@@ -91,6 +91,8 @@ def test_a_refused_name_adds_no_node() -> None:
     with pytest.raises(DuplicateNodeError):
         graph.add(wanted)
     assert list(graph.nodes) == ["taken"]
+    spec_of(wanted).inputs.pop("y")
+    assert list(graph.add(wanted).nodes) == ["taken", "upstream", "last"], "what was refused can be mended"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,13 @@ def test_one_component_in_two_places_is_one_input_with_two_ids_and_joins_nothing
     assert graph.get_subgraphs() == [{"a"}, {"b"}]
     listed = [field["id"] for part in graph.get_api_schema()["subgraphs"] for field in part["inputs"]]
     assert listed == ["a__text", "a__own", "b__x"]
+
+
+def test_one_component_in_two_places_of_one_id_is_one_input_of_that_id() -> None:
+    shared = Field()
+    drawing = drawing_of(Graph("G", nodes=[node("a b", x=shared), node("a-b", x=shared)]))
+    assert [field.ids for field in drawing.fields] == [("a_b__x",)]
+    assert drawing.fields[0].targets == (("a b", "x"), ("a-b", "x"))
 
 
 def test_equal_components_are_two_inputs() -> None:

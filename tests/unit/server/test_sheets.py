@@ -45,6 +45,8 @@ class Page:
                     self.sheet[part].update(event[part])
             elif event["type"] == "log":
                 self.sheet["nodes"][event["node"]]["log"] += event["text"]
+            elif event["type"] == "gave":
+                self.sheet["nodes"][event["node"]]["outputs"].update(event["outputs"])
         self.seq = event["seq"]
 
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 import daggr
 from daggr.errors import ArtifactCorruptError, NodeFailedError, UnknownCodecError
-from daggr.server.messages import JsonValue, OpaqueValue, Value
-from daggr.server.values import SHOWN_LIMIT, Values, to_json
+from daggr.server.messages import ItemsValue, JsonValue, OpaqueValue, Value
+from daggr.server.values import ITEM_LIMIT, ITEMS_SHOWN, SHOWN_LIMIT, Values, to_json
+from daggr.store.artifacts import FileRef
 from daggr.store.codecs import registry
 from daggr.store.store import Store
 from tests.unit.store.rooms import blob_files, keep
@@ -127,3 +128,39 @@ def test_a_damaged_value_says_so_on_its_card(store: Store) -> None:
 def test_a_damaged_value_is_an_error_for_api_clients(store: Store) -> None:
     with pytest.raises(ArtifactCorruptError):
         plain(store, damaged(store))
+
+
+def test_a_file_within_a_value_is_a_url_of_the_same_user(store: Store, tmp_path: Path) -> None:
+    picture = tmp_path / "a b.png"
+    Image.new("RGB", (2, 2)).save(picture)
+    staged = store.artifacts.stage_file(picture)
+    store.put([staged])
+    digest = keep(store, {"voice": FileRef(staged.digest), "list": [(FileRef(staged.digest), "a b.png")]})
+    value = plain(store, digest)
+    url = value["voice"]
+    assert (url.startswith("/file/"), url.endswith("/a%20b.png")) == (True, True)
+    assert value == {"voice": url, "list": [[url, "a b.png"]]}
+    shown = show(store, digest)
+    assert shown == JsonValue(value)
+    assert Values(store, "").digest_of(url.split("/")[2]) == staged.digest
+    assert Values(store, "somebody else").digest_of(url.split("/")[2]) is None
+
+
+def test_of_a_list_of_items_the_first_are_shown_and_all_are_given(store: Store) -> None:
+    digests = [keep(store, f"item {number}") for number in range(150)]
+    digests[1] = bytes(32)
+    staged = store.artifacts.stage_items(b"".join(digests))
+    store.put([staged])
+    shown = show(store, staged.digest)
+    assert isinstance(shown, ItemsValue)
+    assert (shown.total, len(shown.shown), shown.shown[:2]) == (150, ITEMS_SHOWN, [JsonValue("item 0"), None])
+    assert plain(store, staged.digest) == [f"item {number}" if number != 1 else None for number in range(150)]
+
+
+def test_a_large_item_is_only_described_in_its_list(store: Store) -> None:
+    staged = store.artifacts.stage_items(keep(store, "x" * (ITEM_LIMIT + 1)) + keep(store, "y"))
+    store.put([staged])
+    shown = show(store, staged.digest)
+    assert isinstance(shown, ItemsValue)
+    assert isinstance(shown.shown[0], OpaqueValue)
+    assert shown.shown[1] == JsonValue("y")

@@ -28,10 +28,11 @@ import xxhash
 # ---------------------------------------------------------------- records
 # Fields that a record lacks have the defaults; fields beyond those named here are those of newer writers.
 
-Artifact = namedtuple("Artifact", "codec size inline blob name put condemned", defaults=("", 0.0, 0))
+Artifact = namedtuple("Artifact", "codec size inline blob name put condemned refs", defaults=("", 0.0, 0, ()))
 RUN = "id graph node kind owner scope fingerprint key lookup inputs outputs status started seconds"
-Run = namedtuple("Run", f"{RUN} error log uncached notes soft", defaults=("", "", "", (), {}))
-Binding = namedtuple("Binding", "port digest source run source_port provider", defaults=(b"", "", b""))
+LATER = "error log uncached notes soft items variant edits is_item"
+Run = namedtuple("Run", f"{RUN} {LATER}", defaults=("", "", "", (), {}, -1, "", b"", False))
+Binding = namedtuple("Binding", "port digest source run source_port provider whole", defaults=(b"", "", b"", b""))
 Output = namedtuple("Output", "port digest")
 Sheet = namedtuple("Sheet", "id name owner graph created updated version snapshot undone own", defaults=((), False))
 Snapshot = namedtuple("Snapshot", "id parent inputs heads")
@@ -42,6 +43,7 @@ RECORDS: dict[str, Any] = {
     "definition": namedtuple("Definition", "leaves sources", defaults=({},)),
     "history": namedtuple("Entry", "run key outputs parents"),
     "pin": namedtuple("Pin", "label at"), "lease": namedtuple("Lease", "pid host started floor"),
+    "items": namedtuple("ItemRuns", "runs"),
     "filestat": namedtuple("FileStat", "size mtime_ns ctime_ns sha256 xxh3"),
 }  # fmt: skip
 MARKS = ("by_key", "by_lookup", "by_node", "by_owner", "use", "condemned", "barrier")
@@ -190,8 +192,8 @@ class Stranger:
     def by_key(self, key: bytes, scope: str = "", table: str = "by_key") -> list[Run]:
         return self.runs(table, xxhash.xxh3_64_digest(scope.encode()) + key)
 
-    def by_node(self, graph: str, node: str) -> list[Run]:
-        return self.runs("by_node", xxhash.xxh3_128_digest(encode([graph, node])))
+    def by_node(self, graph: str, node: str, *kind: str) -> list[Run]:
+        return self.runs("by_node", xxhash.xxh3_128_digest(encode([graph, node, *kind])))
 
     def content(self, identity: bytes) -> bytes | None:
         """What an artifact holds, or None if any of it is absent or damaged."""
@@ -213,7 +215,15 @@ class Stranger:
         content, artifact = self.content(identity), self.get("artifact", identity)
         if content is None:
             raise KeyError(identity.hex())
+        if artifact.codec == "items":
+            digests = [content[at : at + 32] for at in range(0, len(content), 32)]
+            return [self.value(one) if any(one) else None for one in digests]
         return decode(artifact.codec, content)
+
+    def items(self, group: bytes) -> list[Run | None]:
+        """The runs of a group's items."""
+        ids = b"".join(chunk.runs for _, chunk in self.records("items", group))
+        return [self.get("run", ids[at : at + 16]) if any(ids[at : at + 16]) else None for at in range(0, len(ids), 16)]
 
     def sheets(self, owner: str, graph: str) -> list[Sheet]:
         prefix = xxhash.xxh3_128_digest(encode([owner, graph]))

@@ -20,6 +20,7 @@ import lmdb
 import msgspec
 import numpy as np
 import pytest
+import xxhash
 from PIL import Image
 
 from daggr import FnNode, Graph
@@ -33,6 +34,9 @@ from daggr.store.tables import SNAPSHOTS
 from tests.unit.store import stranger
 from tests.unit.store.rooms import keep
 from tests.unit.store.stranger import Stranger
+from tests.unit.store.test_filerefs import file
+from tests.unit.store.test_gc import found, gc, is_sound, record, sheet_with
+from tests.unit.store.test_items import group, item
 from tests.unit.store.test_sheets import made
 
 POINT = np.dtype([("x", "<f4"), ("y", ">i2", (2,))], align=True)
@@ -283,3 +287,61 @@ def test_a_format_that_is_too_new_is_refused(seen: Seen, tmp_path: Path) -> None
     (folder / "FORMAT").write_text(json.dumps({"format": 3, "min_reader": 2, "store_id": "?"}))
     with pytest.raises(ValueError, match="needs a reader of format 2"):
         Stranger(folder)
+
+
+# ---------------------------------------------------------------- files within values, groups, records of old
+
+
+def test_files_within_values_and_the_items_of_groups_are_read(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        voice = file(store, "hello")
+        digest = keep(store, {"voice": voice, "all": [voice, (1, voice)]})
+        made = [item(store, number) for number in range(1500)]
+        run = group(store, *made[:1400], None, *made[1400:])
+        changed = record(store, "by hand", kind="edit", edits=run.id, variant="b")
+    reader = Stranger(tmp_path / "store")
+    named = voice.digest
+    assert reader.value(digest) == {"voice": named, "all": [named, (1, named)]}
+    assert (reader.get("artifact", digest).refs, reader.value(named)) == ([named], b"hello")
+    assert reader.value(run.outputs[0].digest) == [*range(1400), None, *range(1400, 1500)]
+    assert plain(reader.items(run.id)) == plain([*made[:1400], None, *made[1400:]])
+    assert [len(chunk.runs) for _, chunk in reader.records("items", run.id)] == [16 * 1024, 16 * 477]
+    assert plain(reader.by_node("graph", "each", "items")) == plain(made[::-1])
+    assert plain(reader.by_node("graph", "each")) == plain([run])
+    (edited,) = reader.by_node("graph", "node")
+    assert (edited.edits, edited.variant, edited.items, reader.by_key(changed.key)) == (run.id, "b", -1, [])
+    reader.close()
+
+
+RUN_FIELDS, ARTIFACT_FIELDS = 19, 7
+"""How many fields these records had before there were groups and files within values."""
+
+
+def test_a_store_of_before_there_were_groups_opens_and_lives_on(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        old, kept = record(store, "x" * 50_000), record(store, "kept")
+        sheet = sheet_with(store, kept)
+    with lmdb.open(str(tmp_path / "store" / "meta"), max_dbs=32) as env:
+        with env.begin(write=True) as txn:
+            txn.drop(env.open_db(b"items", txn, create=False))
+        for table, fields in (("run", RUN_FIELDS), ("artifact", ARTIFACT_FIELDS)):
+            opened = env.open_db(table.encode(), create=False)
+            with env.begin(write=True) as txn:
+                for key, value in list(txn.cursor(opened)):
+                    body = msgspec.msgpack.encode(msgspec.msgpack.decode(value[8:])[:fields])
+                    check = xxhash.xxh3_64_digest(len(key).to_bytes(4, "big") + key + body)
+                    txn.put(key, check + body, db=opened)
+    with Store(tmp_path / "store") as store:
+        with store.read() as txn:
+            again = runs.get(txn, old.id)
+            assert again == old
+            assert (again.items, again.variant, again.edits) == (-1, "", b"")
+            assert sheets.snapshot(txn, sheet).heads["node"].run == kept.id
+        assert (store.load(old.outputs[0].digest), found(store, old, kept)) == ("x" * 50_000, [True, True])
+        assert is_sound(store)
+        new = group(store, item(store, [file(store, "hello")]))
+        record(store, "the last")
+        gc(store, keep_last=1)
+        assert found(store, old, kept, new) == [False, True, True]
+        assert Path(store.load(new.outputs[0].digest)[0][0]).read_text() == "hello"
+        assert is_sound(store)
