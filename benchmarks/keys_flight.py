@@ -99,7 +99,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store", "relaxed") as store:
         engine = Engine(store)
         worker = ThreadWorker()
-        executor = Executor(store, {"fn": FnRunner(worker)}, worker)
+        executor = Executor(store, {"fn": FnRunner()}, worker)
         rows = asyncio.run(measure(engine, executor, times))
         executor.close()
         engine.close()

@@ -81,11 +81,13 @@ def encode(value: Any, extend: Write | None = None) -> bytes:
     Raises:
         UnencodableError: a part of it has another type that `extend` refuses, or is nested deeper than `MAX_DEPTH`.
     """
-    if _is_plain(value, 0):
-        try:
+    try:
+        if _is_plain(value, 0):
             return _pack(value)
-        except (OverflowError, ValueError):  # a large int, or half a character
-            pass
+    except (OverflowError, ValueError):  # a large int, or half a character
+        pass
+    except _TooDeepError:  # it may hold itself; where, the slow way says
+        pass
     return _encode(value, 0, extend)
 
 
@@ -126,6 +128,10 @@ _PLAIN = frozenset((type(None), bool, int, str, bytes))
 _pack: Callable[[Any], bytes] = Encoder().encode
 
 
+class _TooDeepError(Exception):
+    """A value is nested beyond reason."""
+
+
 def _is_plain(value: Any, depth: int) -> bool:
     """Whether MessagePack by itself tells all parts of a value apart; ints and texts may still be too odd for it."""
     kind = type(value)
@@ -133,8 +139,10 @@ def _is_plain(value: Any, depth: int) -> bool:
         return True
     if kind is float:
         return not isnan(value)
-    if kind not in (list, dict) or depth >= MAX_DEPTH:
+    if kind not in (list, dict):
         return False
+    if depth >= MAX_DEPTH:
+        raise _TooDeepError  # at once: what holds itself twice has no end of parts
     if kind is list:
         return all([type(item) in _PLAIN or _is_plain(item, depth + 1) for item in value])
     for name, item in value.items():

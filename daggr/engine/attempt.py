@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -51,6 +53,9 @@ class Attempt:
         self._store = store
         self._bindings: list[Binding] = []
         self._samples: dict[str, Any] = {}
+        self._ending = threading.Lock()
+        self._given_up = False
+        self._record: Future[Run] | None = None
         self._clock = 0.0
         self._log: list[str] = []
         self._logged = 0
@@ -72,6 +77,19 @@ class Attempt:
         """It has its slot: time runs from now on."""
         self.started, self._clock = time.time(), time.perf_counter()
         self.order.started(self.started)
+
+    def conclude(self, record: Callable[[], Future[Run]]) -> Future[Run] | None:
+        """Record it, in whichever thread; None if it was given up."""
+        with self._ending:
+            if not self._given_up:
+                self._record = record()
+            return self._record
+
+    def give_up(self) -> Future[Run] | None:
+        """Record nothing any more; gives the record that is on its way already, if there is one."""
+        with self._ending:
+            self._given_up = self._record is None
+            return self._record
 
     def write_log(self, text: str) -> None:
         """Take what it prints."""
@@ -124,8 +142,12 @@ class Attempt:
 
     def call(self) -> Call:
         """What the runner gets: values of its own to change, files as paths in the attempt's folder."""
-        with self._store.read() as txn:
-            inputs = {binding.port: self._load(txn, binding) for binding in self._bindings}
+        own = self.step.values or {}
+        if all(type(own.get(binding.port, ...)) in _PLAIN for binding in self._bindings):
+            inputs = dict(own)
+        else:
+            with self._store.read() as txn:
+                inputs = {binding.port: self._load(txn, binding) for binding in self._bindings}
         return Call(
             self.spec,
             inputs,

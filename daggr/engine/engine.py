@@ -87,7 +87,7 @@ class Engine:
             "gradio": self._gradio,
             "interaction": InteractionRunner(),
         }
-        self._executor = Executor(store, {**own, **(runners or {})}, self._worker)
+        self.executor = Executor(store, {**own, **(runners or {})}, self._worker)
         self._observers: list[Observer] = [self.live]
         self._jobs: dict[str, asyncio.Task[Any] | None] = {}
         self._sheet_of: dict[str, bytes] = {}
@@ -257,7 +257,7 @@ class Engine:
             task.cancel()  # it was stopped before it began
         try:
             with held:
-                return await carry_out(job, self._executor, self._tell)
+                return await carry_out(job, self.executor, self._tell)
         finally:
             self._jobs.pop(job.id, None)
             self._sheet_of.pop(job.id, None)
@@ -376,13 +376,13 @@ class Engine:
 
     def close(self) -> None:
         """Stop what runs and let go of threads and connections."""
-        self._executor.grace = self._isolated.grace = CLOSING
+        self.executor.grace = self._isolated.grace = CLOSING
         self._thread.submit(self._gradio.close()).result(timeout=5)
         self._thread.close()
-        self._executor.close()
+        self.executor.close()
         self._processes.close()
         unwrap()
-        if self._executor.has_run:
+        if self.executor.has_run:
             settle()
 
 

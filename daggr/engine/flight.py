@@ -73,6 +73,8 @@ class Flights:
         asking = _executing.get()
         with nullcontext() if asking is None else _needing(asking, wanted, spec):
             flight = self._flying.get(wanted)
+            if flight is not None and asking is not None and not flight.has_started:
+                return await execute(order)  # it may wait for the very slot that who asks here has
             if flight is None:
                 flight = self._flying[wanted] = Flight(order)
                 flight.task = asyncio.create_task(self._fly(wanted, flight, execute))
@@ -164,6 +166,11 @@ class Flight:
                 await asyncio.wait({self.task})
         if isinstance(self._error, RunCancelledError):
             raise self._error
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it has its slot."""
+        return "started" in self._told
 
     def land(self, outcome: Outcome) -> None:
         """Everybody has the run."""

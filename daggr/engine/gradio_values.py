@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def saved(component: Component, value: Any, folder: Path) -> Path | None:
     return _through(component, value, folder) if is_array(value) and component.type in _PICTURES else None
 
 
-_PICTURES = {
+_PICTURES: dict[str, Callable[[Any], Any]] = {
     "image": lambda value: value,
     "gallery": lambda value: [value],
     "imageslider": lambda value: (value, value),

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daggr.engine.events import (
     ItemsProgressed,
@@ -28,7 +28,7 @@ from daggr.engine.order import Order, Outcome
 from daggr.engine.plan import Find, Plan, Step
 from daggr.engine.program import Program
 from daggr.engine.step import Executor
-from daggr.errors import DaggrError, NodeFailedError, RunCancelledError
+from daggr.errors import ArtifactCorruptError, ArtifactMissingError, DaggrError, NodeFailedError, RunCancelledError
 from daggr.store.records import Run
 from daggr.store.tables import Txn
 
@@ -56,6 +56,7 @@ class Job:
     keep: Keep | None = None
     forced: frozenset[str] = frozenset()
     anew: bool = False
+    reopened: set[str] = field(default_factory=set)
 
 
 def announce(job: Job, observe: Observer) -> None:
@@ -91,7 +92,7 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
                 error = _error_of(task, step)
                 if error is None:
                     _finish(job, step, task.result(), observe)
-                else:
+                elif not await _reopen(job, step, error, executor, observe):
                     first = first or error
                     _fail(job, step, error, observe)
             start_ready()
@@ -124,6 +125,18 @@ async def _stop(job: Job, running: dict[asyncio.Task[Outcome], Step], observe: O
     return RunCancelledError("The run was stopped.")
 
 
+async def _reopen(job: Job, step: Step, error: DaggrError, executor: Executor, observe: Observer) -> bool:
+    """Have results made again whose values are gone, such as by a damaged disk; once for each step that needs them."""
+    if not isinstance(error, (ArtifactMissingError, ArtifactCorruptError)) or step.node in job.reopened:
+        return False
+    job.reopened.add(step.node)
+    again = job.plan.reopen(step.node, await executor.lost(step))
+    for other in again:
+        log.warning("the result of %r is damaged or gone; it is made again", other.node)
+        observe(StepQueued(job.id, job.sheet, other.node))
+    return bool(again)
+
+
 def _error_of(task: asyncio.Task[Outcome], step: Step) -> DaggrError | None:
     """Why a step has no run; None if it has one."""
     if task.cancelled():
@@ -136,18 +149,16 @@ def _error_of(task: asyncio.Task[Outcome], step: Step) -> DaggrError | None:
 
 
 def _finish(job: Job, step: Step, outcome: Outcome, observe: Observer) -> None:
-    waited = [other for other in job.plan.steps.values() if other.state == "waiting"]
     with job.lookup() as find:
-        hits = job.plan.advance(step.node, outcome.run, find)
+        changed = job.plan.advance(step.node, outcome.run, find)
     if outcome.run.status == "done":
         observe(StepFinished(job.id, job.sheet, step.node, outcome.run, outcome.hit))
     else:
         observe(StepFailed(job.id, job.sheet, step.node, NodeFailedError(outcome.run.error, node=step.node)))
-    for known in hits:
-        if known.run is not None:
-            observe(StepFinished(job.id, job.sheet, known.node, known.run, hit=True))
-    for other in waited:
-        if other.state == "blocked":
+    for other in changed:
+        if other.run is not None:
+            observe(StepFinished(job.id, job.sheet, other.node, other.run, hit=True))
+        else:
             observe(StepSkipped(job.id, job.sheet, other.node, other.reason))
 
 

@@ -6,6 +6,7 @@ finished run and resolves what waited for it.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -76,19 +77,22 @@ class Plan:
         self._known = known or {}
         wanted = set(nodes)
         self.steps = {name: Step(name) for name in program.drawing.nodes if name in wanted}
+        self._number = {name: number for number, name in enumerate(self.steps)}
+        self._ready: dict[str, Step] = {}
 
     def resolve(self, find: Find) -> list[Step]:
         """Look up whatever can be looked up now. Returns the steps that turned out to be hits."""
-        waited = [step for step in self.steps.values() if step.state == "waiting"]
-        for step in waited:
-            self._resolve(step, find)
-        return [step for step in waited if step.state == "hit"]
+        waiting = [step for step in self.steps.values() if step.state == "waiting"]
+        for step in waiting:  # in topological order: nothing needs to be looked at twice
+            self._resolved(step, find)
+        return [step for step in waiting if step.state == "hit"]
 
     # ------------------------------------------------------------ reading
 
     def ready(self) -> list[Step]:
         """The steps that can be executed now."""
-        return [step for step in self.steps.values() if step.state == "ready"]
+        self._ready = {name: step for name, step in self._ready.items() if step.state == "ready"}
+        return list(self._ready.values())
 
     @property
     def complete(self) -> bool:
@@ -102,18 +106,63 @@ class Plan:
     # ------------------------------------------------------------ going on
 
     def advance(self, node: str, run: Run, find: Find) -> list[Step]:
-        """Take the run of an executed step. Returns the steps that turned out to be hits."""
+        """Take the run of an executed step. Returns the steps that turned out to be hits, or cannot run any more."""
         step = self.steps[node]
         step.run, step.state = run, "done"
-        return self.resolve(find)
+        changed = self._resolve_all(self._below(node), find)
+        return [step for step in changed if step.state in ("hit", "blocked")]
+
+    def reopen(self, node: str, gone: Iterable[str]) -> list[Step]:
+        """Execute steps again whose results turned out to be gone, and then the step that needs them.
+
+        Returns:
+            The steps that execute again; empty if one of them is none of this plan's, or is at it already.
+        """
+        steps = [self.steps[name] for name in gone if name in self.steps]
+        if not steps or any(step.run is None for step in steps):
+            return []
+        for step in steps:
+            step.run, step.state = None, "ready"
+            self._ready[step.node] = step
+        self.steps[node].state = "waiting"
+        return steps
 
     def block(self, node: str, reason: str) -> list[Step]:
         """Give up on a step that failed. Returns the steps that can no longer run because of it."""
         self.steps[node].state, self.steps[node].reason = "blocked", reason
-        waited = [step for step in self.steps.values() if step.state == "waiting"]
-        for step in waited:
-            self._resolve(step, _nothing)
-        return [step for step in waited if step.state == "blocked"]
+        changed = self._resolve_all(self._below(node), _nothing)
+        return [step for step in changed if step.state == "blocked"]
+
+    def _below(self, node: str) -> Iterable[str]:
+        return (edge.target for edge in self._program.drawing.edges_from[node])
+
+    def _resolve_all(self, names: Iterable[str], find: Find) -> list[Step]:
+        """Resolve waiting steps, and what is below those that turn out to have a run or to be blocked."""
+        changed: list[Step] = []
+        waiting = [(self._number[name], name) for name in set(names) if name in self.steps]
+        heapq.heapify(waiting)
+        seen = set(waiting)
+        while waiting:
+            step = self.steps[heapq.heappop(waiting)[1]]
+            if step.state != "waiting":
+                continue
+            after = self._resolved(step, find)
+            if after == "waiting":
+                continue
+            changed.append(step)
+            if after == "ready":
+                continue
+            for name in self._below(step.node):
+                if name in self.steps and (found := (self._number[name], name)) not in seen:
+                    seen.add(found)
+                    heapq.heappush(waiting, found)
+        return changed
+
+    def _resolved(self, step: Step, find: Find) -> StepState:
+        self._resolve(step, find)
+        if step.state == "ready":
+            self._ready[step.node] = step
+        return step.state
 
     def _resolve(self, step: Step, find: Find) -> None:
         bound = bind(self._program, step.node, self._given.inputs, self._run_of, self._given.samples)

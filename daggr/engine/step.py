@@ -17,7 +17,7 @@ from daggr.engine.flight import Flights
 from daggr.engine.keys import Identity, identity_of
 from daggr.engine.lookup import Lookup
 from daggr.engine.order import Order, Outcome
-from daggr.engine.outputs import Taken
+from daggr.engine.outputs import Taken, take
 from daggr.engine.overlap import Overlaps
 from daggr.engine.plan import Step
 from daggr.engine.program import Definition, Program
@@ -25,11 +25,17 @@ from daggr.engine.runners.base import LocalRunner, Returned, Runner, failed
 from daggr.engine.scatter import Scatter
 from daggr.engine.scheduling.place import place_of
 from daggr.engine.scheduling.slots import SLOTS, Lease
-from daggr.engine.taking import take_outputs
-from daggr.engine.workers.handle import Handle, Raised, Stopped
+from daggr.engine.workers.handle import Raised, Stopped
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.engine.workers.usercode import UserCode
-from daggr.errors import DaggrError, RunCancelledError, RunTimeoutError, StoreError
+from daggr.errors import (
+    ArtifactCorruptError,
+    ArtifactMissingError,
+    DaggrError,
+    RunCancelledError,
+    RunTimeoutError,
+    StoreError,
+)
 from daggr.store import runs
 from daggr.store.records import Run
 from daggr.store.store import Store
@@ -70,7 +76,6 @@ class Executor:
         self.has_run = False
         """Whether any function of the user's has been executed."""
         self.grace = GRACE
-        self._dropping: set[asyncio.Task[None]] = set()
         self._io = ThreadPoolExecutor(4, thread_name_prefix="daggr-io")
         self._scatter = Scatter(store, self._one, self._in_io)
 
@@ -103,18 +108,19 @@ class Executor:
                 done = await self._attempt(attempt, shared, claimed)
             except Exception as error:
                 failure = _failure(attempt, error)
+                if trace := getattr(failure, "traceback", ""):
+                    attempt.write_log(trace)
                 self._overlaps.end(attempt.id)
-                if attempt.started:
+                if attempt.started and not isinstance(failure, (ArtifactMissingError, ArtifactCorruptError)):
                     await self._record_failure(attempt, failure)
                 raise failure from error
             if isinstance(done, Run):
                 return Outcome(done, hit=True)
-            record = self._record(attempt, *done)  # the slot is free by now
             held = claimed.pop_all()  # until it is decided, whatever becomes of who waits for it
-            record.add_done_callback(lambda _: held.close())
-            return Outcome(await asyncio.wrap_future(record), hit=False)
+            done.add_done_callback(lambda _: held.close())
+            return Outcome(await asyncio.wrap_future(done), hit=False)
 
-    async def _attempt(self, attempt: Attempt, shared: Identity | None, claimed: ExitStack) -> Run | Done:
+    async def _attempt(self, attempt: Attempt, shared: Identity | None, claimed: ExitStack) -> Run | Future[Run]:
         """Run a step in its slot, with a claim on its key; or give the run that somebody else recorded meanwhile."""
         while True:
             lease = await SLOTS.take(place_of(attempt.spec, self._session(attempt.order)), attempt.order.flow)
@@ -146,26 +152,32 @@ class Executor:
 
     # ------------------------------------------------------------ running
 
-    async def _perform(self, attempt: Attempt, lease: Lease, slot: ExitStack) -> Done:
+    async def _perform(self, attempt: Attempt, lease: Lease, slot: ExitStack) -> Future[Run]:
         runner = self._runners["isolated" if getattr(attempt.spec, "isolate", False) else attempt.spec.kind]
         if hasattr(runner, "execute"):
             return await self._in_thread(attempt, cast(LocalRunner, runner), lease, slot)
         try:
             running = self._run_remote(attempt, runner, lease)
-            return await _within(running, attempt) if attempt.spec.timeout is not None else await running
+            given = await _within(running, attempt) if attempt.spec.timeout is not None else await running
+            return self._record(attempt, *given)
         except asyncio.CancelledError:
             raise _stopped(attempt) from None
         finally:
             attempt.remove_folder()
 
-    async def _in_thread(self, attempt: Attempt, runner: LocalRunner, lease: Lease, slot: ExitStack) -> Done:
+    async def _in_thread(self, attempt: Attempt, runner: LocalRunner, lease: Lease, slot: ExitStack) -> Future[Run]:
         """Everything about the step in one thread. It has the slot until it has really ended, whoever waits for it."""
 
-        def work(user: UserCode) -> Done:
+        def work(user: UserCode) -> Future[Run]:
             with lease.held():
                 attempt.draw(user)
                 returned = runner.execute(attempt.call(), user)
-            return returned, self._take(attempt, returned)
+            taken = self._take(attempt, returned)
+            record = attempt.conclude(lambda: self._record(attempt, returned, taken))
+            if record is None:
+                self._drop(taken)
+                raise Stopped
+            return record
 
         handle = self._worker.submit(work, attempt.write_log)
         slot.pop_all()
@@ -174,26 +186,23 @@ class Executor:
         try:
             if attempt.spec.timeout is None:
                 return await handle.result()
-            done, _ = await asyncio.wait({asyncio.ensure_future(handle.result())}, timeout=attempt.spec.timeout)
+            waiting = asyncio.ensure_future(handle.result())
+            done, _ = await asyncio.wait({waiting}, timeout=attempt.spec.timeout)
             if done:
-                return done.pop().result()
+                return waiting.result()
+            waiting.cancel()
+            failure: Callable[[Attempt, bool], DaggrError] = _timed_out
         except asyncio.CancelledError:
-            raise _stopped(attempt, await self._stop(handle)) from None
-        raise _timed_out(attempt, await self._stop(handle))
+            failure = _stopped
+        ended = await _to_the_end(handle.cancel(self.grace)) == "stopped"
+        record = attempt.give_up()
+        if record is None:
+            raise failure(attempt, ended)
+        return record
 
-    async def _stop(self, handle: Handle[Done]) -> bool:
-        """Make a thread stop; whether it did. What it gave all the same is dropped."""
-        how = await _to_the_end(handle.cancel(self.grace))
-        dropping = asyncio.create_task(self._drop(handle))
-        self._dropping.add(dropping)
-        dropping.add_done_callback(self._dropping.discard)
-        return how == "stopped"
-
-    async def _drop(self, handle: Handle[Done]) -> None:
-        with contextlib.suppress(Exception):
-            _, taken = await handle.result()
-            for item in taken.staged:
-                self._store.artifacts.discard(item)
+    def _drop(self, taken: Taken) -> None:
+        for item in taken.staged:
+            self._store.artifacts.discard(item)
 
     async def _run_remote(self, attempt: Attempt, runner: Runner, lease: Lease) -> Done:
         attempt.folder.mkdir(parents=True, exist_ok=True)
@@ -215,10 +224,25 @@ class Executor:
     async def _in_io(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._io, work)
 
+    async def lost(self, step: Step) -> list[str]:
+        """The nodes before a step whose values are damaged or gone."""
+        await asyncio.wrap_future(self._store.submit(lambda txn: None))  # what was seen to be damaged is noted by then
+
+        def look() -> list[str]:
+            with self._store.read() as txn:
+                found = {binding.run: runs.get(txn, binding.run) for binding in step.bindings if binding.run}
+                return [
+                    run.node
+                    for run in found.values()
+                    if run is not None and not all(_is_whole(txn, self._store, out.digest) for out in run.outputs)
+                ]
+
+        return await self._in_io(look)
+
     # ------------------------------------------------------------ recording
 
     def _take(self, attempt: Attempt, returned: Returned) -> Taken:
-        taken = take_outputs(
+        taken = take(
             self._store.artifacts,
             attempt.spec,
             returned,
@@ -262,6 +286,11 @@ def _flies(definition: Definition, step: Step) -> bool:
     """Whether others may share the run of a step: it is found by key, and all its inputs are known."""
     vouched = not definition.fingerprint.uncached and definition.spec.cache is not False
     return vouched and all(binding.digest for binding in step.bindings)
+
+
+def _is_whole(txn: Txn, store: Store, identity: bytes) -> bool:
+    """Whether a value and all that it refers to is there."""
+    return all(store.artifacts.is_readable(txn, found) for found in store.artifacts.with_refs(txn, identity))
 
 
 def _failure(attempt: Attempt, error: Exception) -> DaggrError:

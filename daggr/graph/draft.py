@@ -116,6 +116,15 @@ def _check_scattered(drawing: Drawing) -> None:
             )
 
 
+    for name in drawing.scattered:
+        if drawing.nodes[name].kind == "interaction":
+            raise ScatterError(
+                f"{name!r} asks a person, and cannot do so once for every item.",
+                "Gather what it is given with .all(), and ask once.",
+                drawing.nodes[name].where,
+            )
+
+
 # ---------------------------------------------------------------- inputs
 
 

@@ -19,6 +19,7 @@ from daggr.server.problems import respond
 from daggr.server.routes.call import call_routes
 from daggr.server.routes.events import event_route
 from daggr.server.routes.page import page_routes
+from daggr.server.routes.runs import run_routes
 from daggr.server.routes.sheets import sheet_routes
 from daggr.server.routes.uploads import upload_route
 from daggr.server.served import Served
@@ -41,6 +42,7 @@ def make_app(engine: Engine, program: Program, user: str, theme_css: str = "") -
         route_handlers=[
             *call_routes(served),
             *sheet_routes(served),
+            *run_routes(served),
             event_route(served),
             upload_route(served),
             file_route(served),

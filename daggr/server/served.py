@@ -113,9 +113,10 @@ class Served:
         Raises:
             UnknownInputError: one of them is none, or the answer to an interaction: sheets have those as results.
         """
-        answers = self.program.at(self.sheets.state(sheet).inputs).answers if given else {}
-        for name in given:
-            if name in answers and name not in self.drawing.inputs:
+        unknown = [name for name in given if name not in self.drawing.inputs]
+        answers = self.program.at(self.sheets.state(sheet).inputs).answers if unknown else {}
+        for name in unknown:
+            if name in answers:
                 raise UnknownInputError(
                     f"{name!r} is the answer to {answers[name]!r}; a sheet is given it when it asks.",
                     "POST it to /api/sheets/{id}/nodes/answer.",

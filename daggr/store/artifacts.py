@@ -7,9 +7,11 @@ no codec takes stays in this process's memory: it has a digest, too, but nobody 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from daggr.store.codecs.fileref import FilePath, FileRef, replaced
 from daggr.store.codecs.registry import Encoded, decode_value, encode_value, has_codec
 from daggr.store.files import Files, StoredFile
 from daggr.store.filestats import FileStats
-from daggr.store.parts import ABSENT, split
+from daggr.store.parts import ABSENT, has_parts, parts_of, split
 from daggr.store.records import Artifact
 from daggr.store.staging import StagedBlob
 from daggr.store.tables import ARTIFACTS, Txn
@@ -191,6 +193,17 @@ class Artifacts:
         if artifact is None or artifact.codec != FILE or artifact.blob is None:
             return None
         return StoredFile(self._blobs.path(artifact.blob), artifact.name, artifact.size, artifact.blob)
+
+    def with_refs(self, txn: Txn, identity: bytes) -> Iterator[bytes]:
+        """A value, and all that it refers to: files within it, what its items gave."""
+        waiting = [identity]
+        while waiting:
+            found = waiting.pop()
+            yield found
+            artifact = txn.get(ARTIFACTS, found)
+            if artifact is not None and has_parts(artifact):
+                with contextlib.suppress(ArtifactCorruptError):  # `is_readable` tells
+                    waiting += [part for part in split(parts_of(txn, artifact)) if part != ABSENT]
 
     def volatile(self, identity: bytes) -> tuple[Any] | None:
         """The value in memory, in a tuple so that None can be told from nothing."""

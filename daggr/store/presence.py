@@ -10,6 +10,7 @@ opens the store next.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import shutil
@@ -44,6 +45,7 @@ class Presence:
         self.token = secrets.token_hex(8)
         self.pid = os.getpid()
         self.room = tmp / self.token
+        self._numbers = itertools.count()
         self._path = tmp / f"{self.token}{_SUFFIX}"
         self._file = open(self._path, "xb")  # noqa: SIM115  (held as long as the store is open)
         try:
@@ -56,7 +58,7 @@ class Presence:
 
     def path(self) -> Path:
         """A new path in the room."""
-        return self.room / secrets.token_hex(8)
+        return self.room / f"{next(self._numbers):x}-{os.getpid():x}"
 
     def leave(self) -> None:
         """Remove the room and let go of the lock."""

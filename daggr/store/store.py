@@ -69,6 +69,7 @@ class Store:
         self.format = prepare(self.root)
         self.index = open_index(self.root / "meta", durability)
         self._closed = False
+        self._is_open = False
         with contextlib.ExitStack() as undo:
             undo.callback(close_index, self.root / "meta")
             self.attendance = self._attend()
@@ -87,7 +88,8 @@ class Store:
             self.artifacts = Artifacts(self.blobs, self.files, self._stats)
             self.uses = Uses()
             self.claims = Claims(self.root)
-            undo.pop_all()  # it is open
+            undo.pop_all()
+        self._is_open = True
 
     def _attend(self) -> Attendance:
         """Be present. On a full disk the reserve is used for it."""
@@ -179,6 +181,8 @@ class Store:
 
     def _tidy(self) -> None:
         """Remove for good what may go by now; end the collection of a process that is no more."""
+        if not self._is_open:  # opening may take long where others write
+            return
         with self.read() as txn:
             given_up, collector = removal.waiting(txn), references.collector(txn)
         if collector is not None and not is_present(self.attendance.tmp, collector):

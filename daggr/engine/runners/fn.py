@@ -10,9 +10,6 @@ from daggr.engine.workers.usercode import UserCode
 class FnRunner:
     """Calls the function, awaits a coroutine, and takes the last value of a generator."""
 
-    def __init__(self, worker: object = None) -> None:
-        """Nothing is needed of a worker any more."""
-
     def execute(self, call: Call, user: UserCode) -> Returned:
         """Execute the function and its hooks."""
         return execute(call, user)

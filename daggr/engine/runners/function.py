@@ -10,11 +10,12 @@ import asyncio
 import inspect
 import os
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, suppress
 from typing import Any
 
 from daggr.engine.runners.base import Call, Returned, failed, postprocess, preprocess, texts_in, to_ports
+from daggr.engine.runners.face import Face, face_of
 from daggr.engine.runners.partials import NOTHING, Partials
 from daggr.engine.runners.progress import Progress, is_progress, tqdm_heard
 from daggr.engine.workers.handle import Stopped
@@ -35,11 +36,13 @@ def execute(call: Call, user: UserCode) -> Returned:
     texts = _typed(call)
     with user.code():
         inputs = preprocess(spec, call.inputs)
-        reporting = _with_progress(spec.fn, inputs, _aside(call.progress, user))
+        face = face_of(spec.fn)
+        reporting = _with_progress(face, inputs, _aside(call.progress, user))
+        placed, named = face.arguments(inputs)
         with Partials(spec, call.partial, user) as partials:
             try:
                 with tqdm_heard(reporting):
-                    returned = _finish(_invoke(spec.fn, inputs), partials, user)
+                    returned = _finish(spec.fn(*placed, **named), partials, user)
             except Stopped:
                 raise
             except BaseException as error:
@@ -74,35 +77,14 @@ def _aside(tell: Callable[..., None], user: UserCode) -> Callable[..., None]:
 # ---------------------------------------------------------------- calling
 
 
-def _invoke(fn: Callable[..., Any], inputs: Mapping[str, Any]) -> Any:
-    """Call by keyword where the outermost callable takes it, by position, in the visible order, where it does not."""
-    try:
-        outer = inspect.signature(fn, follow_wrapped=False).parameters
-        visible = inspect.signature(fn).parameters.values()
-    except (TypeError, ValueError):  # some builtins have no signature
-        return fn(*inputs.values())
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in outer.values())
-    by_name = {p.name for p in outer.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    only_by_place = {p.name for p in outer.values() if p.kind is p.POSITIONAL_ONLY}
-    keyword = {n: v for n, v in inputs.items() if n in by_name or (takes_any and n not in only_by_place)}
-    placed = [p for p in visible if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in keyword]
-    while placed and placed[-1].name not in inputs:
-        placed.pop()  # what is left out at the end keeps its default
-    return fn(*(inputs.get(p.name, p.default) for p in placed), **keyword)
-
-
-def _with_progress(fn: Callable[..., Any], inputs: dict[str, Any], report: Callable[..., None]) -> Progress | None:
+def _with_progress(face: Face, inputs: dict[str, Any], report: Callable[..., None]) -> Progress | None:
     """Put daggr's own progress where the function has a `gr.Progress` as a default."""
-    try:
-        parameters = inspect.signature(fn).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    wanted = [p for p in parameters if is_progress(p.default) and is_progress(inputs.get(p.name, p.default))]
+    wanted = [p for p in face.progress if is_progress(inputs.get(p.name, p.default))]
     if not wanted:
         return None
     progress = Progress(report)
     inputs.update((p.name, progress) for p in wanted)
-    return progress if any(getattr(p.default, "track_tqdm", False) for p in wanted) else None
+    return progress if face.tracks_tqdm else None
 
 
 # ---------------------------------------------------------------- what comes out of it

@@ -1,23 +1,19 @@
-"""Sheets: their inputs, runs, and which results they show."""
+"""Sheets: their inputs, and which results they show."""
 
 from __future__ import annotations
 
-from litestar import delete, get, patch, post
+from litestar import get, patch
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from daggr.errors import ConfigError
 from daggr.server.messages import (
     Accepted,
-    AnswerRequest,
     HeadSelect,
     HeadSelected,
     HistoryEntryView,
     HistoryView,
     InputsEdit,
     OutputsEdit,
-    RunAccepted,
-    RunRequest,
     SheetList,
     SheetSummary,
     SheetView,
@@ -55,33 +51,6 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
         accepted = feed.refresh(data.tab)
         return HeadSelected(accepted.version, accepted.seq, list(restored.missing))
 
-    @post("/api/sheets/{sheet:str}/runs", status_code=200)
-    async def start_run(sheet: FromPath[str], data: JSONBody[RunRequest]) -> RunAccepted:
-        """Run a node and what it needs, or everything that is not up to date. Answers at once; events tell the rest."""
-        feed = served.feed(sheet)
-        node = served.node(data.node) if data.node is not None else None
-        if node is None and data.mode == "step":
-            raise ConfigError("The mode 'step' runs one node.", "Name it in `node`.")
-        job, _ = served.engine.start(served.program, served.user, served.sheet(sheet), node, data.mode)
-        accepted = feed.refresh(data.tab)
-        return RunAccepted(job, accepted.version, accepted.seq)
-
-    @delete("/api/sheets/{sheet:str}/runs/{run:str}", status_code=200)
-    async def stop_run(sheet: FromPath[str], run: FromPath[str]) -> Accepted:
-        """Stop a run. Answers at once; events tell how it ended."""
-        feed = served.feed(sheet)
-        served.engine.stop(served.job(served.sheet(sheet), run))
-        return feed.refresh()
-
-    @post("/api/sheets/{sheet:str}/nodes/answer", status_code=200)
-    async def answer(sheet: FromPath[str], data: JSONBody[AnswerRequest]) -> RunAccepted:
-        """Answer what an interaction asks now."""
-        feed, node, found = served.feed(sheet), served.node(data.node), served.sheet(sheet)
-        digest = served.answer(found, node, data.answer)
-        job, _ = served.engine.answer(served.program, served.user, found, node, digest)
-        accepted = feed.refresh(data.tab)
-        return RunAccepted(job, accepted.version, accepted.seq)
-
     @patch("/api/sheets/{sheet:str}/outputs", status_code=200)
     async def edit_outputs(sheet: FromPath[str], data: JSONBody[OutputsEdit]) -> Accepted:
         """Put other values in place of what a node gave. It is a result of its own, and the old one stays."""
@@ -107,4 +76,4 @@ def sheet_routes(served: Served) -> list[HTTPRouteHandler]:
             ]
         return HistoryView(node, entries)
 
-    return [list_sheets, get_sheet, edit_inputs, select_head, start_run, stop_run, answer, edit_outputs, history]
+    return [list_sheets, get_sheet, edit_inputs, select_head, edit_outputs, history]

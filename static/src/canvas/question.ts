@@ -1,5 +1,6 @@
 /** What an interaction asks about, as something to show or to choose from. */
 
+import { number } from "../components/config";
 import type { ComponentView, Value } from "../wire/messages";
 import { isEmpty, plain, shownFile } from "../wire/values";
 
@@ -39,6 +40,12 @@ function worded(member: unknown): string {
   if (typeof member === "string") return member;
   const opaque = member as Partial<Value> | null;
   return opaque?.kind === "opaque" ? (opaque as { text: string }).text : JSON.stringify(member);
+}
+
+/** What an answer is before anybody changes it: what its widget shows then. */
+export function beginning({ type, config }: ComponentView): unknown {
+  if (type === "slider") return number(config, "minimum") ?? 0;
+  return type === "checkbox" ? false : type === "textbox" ? "" : null;
 }
 
 /** How to show a value of which no component is known; null when there is nothing to show. */

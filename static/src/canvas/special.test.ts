@@ -88,6 +88,13 @@ describe("an interaction's card", () => {
     expect(answer).toHaveBeenCalledWith("ask", json("Cats"));
   });
 
+  it("sends what it shows, also when nothing was changed", async () => {
+    const { around } = card(ask("generic", { type: "slider", config: { minimum: 2, maximum: 5 } }), { asks: json(null) });
+    const answer = vi.spyOn(around, "answer").mockResolvedValue(true);
+    await fireEvent.click(screen.getByRole("button", { name: "Send the answer to ask" }));
+    expect(answer).toHaveBeenCalledWith("ask", json(2));
+  });
+
   it("takes a picture, and not none", async () => {
     const { around } = card(ask("image_input"), { asks: json(null) });
     vi.spyOn(around, "upload").mockResolvedValue(picture);

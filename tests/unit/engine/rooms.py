@@ -14,10 +14,9 @@ from PIL import Image
 
 from daggr import FnNode, NodeFailedError
 from daggr.engine import reach
-from daggr.engine.outputs import Taken
+from daggr.engine.outputs import Taken, take
 from daggr.engine.runners.base import Call
 from daggr.engine.runners.function import execute
-from daggr.engine.taking import take_outputs
 from daggr.engine.workers.usercode import UserCode
 from daggr.graph.nodes.base import spec_of
 from daggr.store.codecs.fileref import FilePath
@@ -53,7 +52,7 @@ class Room:
             started = time.time_ns()
             call = Call(spec, values, folder, print, lambda *_: None)
             returned = execute(call, UserCode())
-            self.taken = take_outputs(artifacts, spec, returned, new_id(), folder, handed, started, self.allowed)
+            self.taken = take(artifacts, spec, returned, new_id(), folder, handed, started, self.allowed)
         self.store.put(self.taken.staged)
         return {output.port: self.store.load(output.digest, self.loaded()) for output in self.taken.outputs}
 

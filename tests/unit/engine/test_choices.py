@@ -156,7 +156,7 @@ def test_wrong_answers_say_what_is_right(engine: Engine) -> None:
     assert "Options: 'a', 'b'" in str(desk.answer("ask", 2))
     with pytest.raises(GraphError, match="does not ask anything"):
         desk.answer("after", 1)
-    with pytest.raises(NodeFailedError, match="(?s)'ask' waits for an answer.*input 'ask__said'"):
+    with pytest.raises(NodeFailedError, match=r"(?s)'ask' waits for an answer.*input 'ask__said'"):
         call(engine, asking("approve", "a"))
 
 

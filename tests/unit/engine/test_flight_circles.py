@@ -57,8 +57,8 @@ def test_functions_that_ask_for_each_other_fail_instead_of_waiting_for_ever() ->
     def ask_right(x: int) -> Any:
         return sys.modules[__name__].__dict__["turn"]("right", "left")
 
-    GRAPHS["left"] = Graph("Left", nodes=[FnNode(ask_right, name="left", inputs={"x": 1})])
-    GRAPHS["right"] = Graph("Right", nodes=[FnNode(ask_left, name="right", inputs={"x": 1})])
+    GRAPHS["left"] = Graph("Left", nodes=[FnNode(ask_right, name="left", inputs={"x": 1}, concurrent=True)])
+    GRAPHS["right"] = Graph("Right", nodes=[FnNode(ask_left, name="right", inputs={"x": 1}, concurrent=True)])
     BEGAN.clear()
     for future in [in_thread(GRAPHS[name].run) for name in ("left", "right")]:
         with pytest.raises(NodeFailedError, match="waits for itself"):

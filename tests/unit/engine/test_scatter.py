@@ -33,7 +33,7 @@ def call(engine: Engine, graph: Graph, cache: Any = "use", **inputs: Any) -> dic
 
 
 class Calls:
-    """What a function was called with, told through a file: what functions keep in lists counts as a change of theirs."""
+    """What a function was called with, told through a file: a list that it keeps would count as part of it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

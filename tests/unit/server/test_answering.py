@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 import httpx
-import pytest
 from PIL import Image
 
 from daggr import FnNode, Graph, InteractionNode, ops
@@ -33,7 +32,7 @@ def name_of(picture: str) -> str:
 
 
 def halves(count: float) -> list[float]:
-    return [0.5, 1.0, 2.0][: int(count)]
+    return [0.5, 2.0, 1.0][: int(count)]
 
 
 def show(value: Any) -> str:
@@ -63,12 +62,12 @@ def test_it_asks_when_there_is_something_to_ask_and_goes_on_with_the_answer(tmp_
         early = answer(served, "pick", 0)
         assert (early.status_code, "'draw'" in early.json()["detail"]) == (422, True)
         pick = run(served)["pick"]
-        assert (pick["reason"], pick["asks"]) == ("waits for an answer", {"kind": "json", "value": [0.5, 1.0, 2.0]})
+        assert (pick["reason"], pick["asks"]) == ("waits for an answer", {"kind": "json", "value": [0.5, 2.0, 1.0]})
         assert answer(served, "pick", 2).status_code == 200  # JSON's 2 is the option 2.0, not the third one
         assert quiet(served)["nodes"]["pick"]["asks"] is None
         assert run(served)["end"]["outputs"]["text"]["value"] == "2.0"
         served.http.patch(f"{served.sheet}/inputs", json={"inputs": {"draw__count": 2}})
-        assert run(served)["pick"]["asks"]["value"] == [0.5, 1.0]  # it is asked anew
+        assert run(served)["pick"]["asks"]["value"] == [0.5, 2.0]  # it is asked anew
         wrong = answer(served, "pick", 7)
         assert wrong.status_code == 200
         assert "none of the options" in quiet(served)["nodes"]["pick"]["error"]["title"]
@@ -128,7 +127,7 @@ def test_a_call_without_the_answer_says_which_input_it_is(tmp_path: Path) -> Non
         missing = served.call()
         assert missing.status_code == 500
         assert "'pick__selected'" in missing.json()["hint"]
-        assert served.call({"pick__selected": 1}).json() == {"outputs": {"end": {"text": "1.0"}}}
+        assert served.call({"pick__selected": 1}).json() == {"outputs": {"end": {"text": "2.0"}}}
         misplaced = served.http.patch(f"{served.sheet}/inputs", json={"inputs": {"pick__selected": 1}})
         assert (misplaced.status_code, "nodes/answer" in misplaced.json()["hint"]) == (422, True)
 

@@ -60,11 +60,13 @@ def test_the_selected_variant_runs_and_its_result_comes_back(tmp_path: Path) -> 
         def select(variant: str) -> dict[str, Any]:
             reply = served.http.patch(f"{served.sheet}/inputs", json={"inputs": {"my_voice__variant": variant}})
             assert reply.status_code == 200
-            return served.http.get(served.sheet).json()["nodes"]["my voice"]
+            node: dict[str, Any] = served.http.get(served.sheet).json()["nodes"]["my voice"]
+            return node
 
         def run() -> dict[str, Any]:
             served.http.post(f"{served.sheet}/runs", json={"mode": "all"})
-            return quiet(served)["nodes"]["my voice"]
+            node: dict[str, Any] = quiet(served)["nodes"]["my voice"]
+            return node
 
         assert run()["outputs"]["voice"]["value"] == "HI!"
         stale = select("soft")

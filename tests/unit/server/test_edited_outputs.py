@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 import httpx
+import pytest
 from PIL import Image
 
 from daggr import FnNode, Graph, ItemList
@@ -71,7 +72,8 @@ def note() -> dict[str, Any]:
 
 
 def names(value: dict[str, Any]) -> str:
-    return f"{Path(value['picture']).name} {value['words']}"
+    picture = Path(value["picture"])
+    return f"{picture.name} {picture.is_file()} {value['words']}"
 
 
 def test_a_file_within_a_value_is_a_url_and_stays_a_file_when_edited(tmp_path: Path) -> None:
@@ -89,7 +91,28 @@ def test_a_file_within_a_value_is_a_url_and_stays_a_file_when_edited(tmp_path: P
         assert shown == {"picture": uploaded["url"], "words": []}
         assert served.http.get(shown["picture"]).content == content
         edit(served, "note", value={**shown, "words": ["more", str(picture), "/file/x"]})
-        assert run_all(served)["names"]["outputs"]["text"]["value"] == f"red.png ['more', {str(picture)!r}, '/file/x']"
+        assert (
+            run_all(served)["names"]["outputs"]["text"]["value"]
+            == f"red.png True ['more', {str(picture)!r}, '/file/x']"
+        )
         refused = edit(served, "note", value={"picture": {"artifact": "00" * 48}, "words": []})
         assert refused.status_code == 200  # a dict like any other
         assert quiet(served)["nodes"]["note"]["outputs"]["value"]["value"]["picture"] == {"artifact": "00" * 48}
+
+
+def paint(folder: str) -> dict[str, Any]:
+    path = Path(folder) / "own.png"
+    Image.new("RGB", (4, 4), "red").save(path)
+    return {"picture": str(path), "words": ["/file/x"]}
+
+
+def test_a_file_that_a_function_wrote_is_a_url_for_cards_and_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    graph = Graph("Paint", nodes=[FnNode(paint, "paint", {"folder": str(tmp_path)}, {"value": gr.JSON()})])
+    with serving(graph, tmp_path / "store") as served:
+        shown = run_all(served)["paint"]["outputs"]["value"]["value"]
+        assert served.http.get(shown["picture"]).headers["content-type"] == "image/png"
+        assert shown["words"] == ["/file/x"]
+        assert served.call().json()["outputs"]["paint"]["value"] == shown

@@ -150,7 +150,7 @@ def test_items_are_counted_while_they_run_and_listed_after(tmp_path: Path) -> No
         page.read(0)
         start(served, "each")
         node_when(served, "each", lambda node: node["items"] and node["items"]["done"] == 3)
-        texts = []
+        texts: list[tuple[str, float]] = []
         while not texts or texts[-1][0] != "3 of 8, 4 failed":
             event = json.loads(socket.recv(timeout=10))
             page.take(event)
@@ -206,7 +206,7 @@ def test_a_generator_is_shown_while_it_runs_and_only_its_end_is_kept(tmp_path: P
         page = Page(socket)
         page.read(0)
         start(served, "slow")
-        seen = []
+        seen: list[str] = []
         while not seen or seen[-1] != "one two":
             event = json.loads(socket.recv(timeout=10))
             page.take(event)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -412,25 +413,22 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("node", ["", "spin", "sleep", "program", "stubborn", "forked", "hog"])
-async def test_nothing_outlives_the_engine(node: str, tmp_path: Path) -> None:
+def test_nothing_outlives_the_engine(node: str, tmp_path: Path) -> None:
     program = tmp_path / "parent.py"
     root = str(HERE.parents[3])
     program.write_text(PARENT.format(root=root, here=str(HERE), tmp=str(tmp_path), node=node))
-    parent = await asyncio.create_subprocess_exec(
-        sys.executable, str(program), stdout=asyncio.subprocess.PIPE, cwd=root
-    )
+    parent = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, cwd=root)
     assert parent.stdout is not None
-    line = b""
-    while not line.startswith(b"running in"):
-        line = await asyncio.wait_for(parent.stdout.readline(), 60)
-    pid = int(line.split()[-1])
-    everybody = family(pid)
-    assert alive(everybody) == everybody
-    parent.kill()
-    await parent.wait()
-    left = alive(everybody) if not await gone(everybody, 2) else set()
-    await asyncio.wait_for(parent.stdout.read(), 10)
-    await asyncio.sleep(0.01)  # the pipe is closed
-    for one in left:
-        os.kill(one, signal.SIGKILL)
-    assert not left
+    everybody: set[int] = set()
+    try:
+        line = next(line for line in parent.stdout if line.startswith(b"running in"))
+        everybody = family(int(line.split()[-1]))
+        assert alive(everybody) == everybody
+        parent.kill()
+        parent.wait()
+        assert asyncio.run(gone(everybody, 2))
+    finally:
+        parent.kill()
+        for one in alive(everybody):
+            os.kill(one, signal.SIGKILL)
+        parent.communicate()
