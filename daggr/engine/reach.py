@@ -16,6 +16,9 @@ from daggr.store.codecs.fileref import FilePath
 TICK_NS = 20_000_000
 """By how much the clock of a file system may lag behind."""
 
+FEW = 64
+"""Texts that are looked up one by one."""
+
 _LONGEST = 4096
 _TEMPORARY = ("/tmp", "/var/tmp") if os.name == "posix" else ()
 
@@ -48,6 +51,8 @@ class Reach:
         self._handed = handed
         self._since = started_ns - TICK_NS
         self._allowed = allowed
+        self._asked = 0
+        self._names: dict[str, frozenset[str] | None] = {}
 
     @cached_property
     def _own(self) -> Path:
@@ -94,7 +99,7 @@ class Reach:
         if type(value) is not FilePath and text in self._texts:
             return None
         try:
-            found = os.stat(text) if 0 < len(text) <= _LONGEST else None
+            found = os.stat(text) if 0 < len(text) <= _LONGEST and self._may_exist(text) else None
         except (OSError, ValueError):
             return None
         if found is None or not stat.S_ISREG(found.st_mode):
@@ -104,6 +109,25 @@ class Reach:
             return path
         changed = found.st_mtime_ns if sys.platform == "win32" else min(found.st_mtime_ns, found.st_ctime_ns)
         return path if changed >= self._since and self._is_open(path) else None
+
+    def _may_exist(self, text: str) -> bool:
+        """Whether it is worth a look at the disk. Of many texts, the names in each folder are read once."""
+        self._asked += 1
+        if self._asked <= FEW or sys.platform != "linux":  # elsewhere a file may have a name in other letters
+            return True
+        folder, _, name = text.rpartition("/")
+        if name in ("", ".", ".."):
+            return False
+        folder = folder or ("/" if text.startswith("/") else ".")
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))
+            except PermissionError:  # its files may be readable all the same
+                self._names[folder] = None
+            except (OSError, ValueError):
+                self._names[folder] = frozenset()
+        names = self._names[folder]
+        return names is None or name in names
 
     def is_own(self, path: Path) -> bool:
         """Whether a file lies in the run's own folder."""

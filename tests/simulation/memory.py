@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_left, insort
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -62,6 +61,9 @@ class Tables:
     def keys_after(self, table: Any, key: bytes) -> Iterator[bytes]:
         order = self.order[table.name]
         yield from order[bisect_left(order, key + b"\0" if key else b"") :]
+
+    def scan(self, table: Any, prefix: bytes = b"") -> Iterator[tuple[bytes, Any]]:
+        return ((key, self.rows[table.name][key]) for key in self.keys(table, prefix))
 
     def take_back(self) -> None:
         """Undo everything since `undo` was emptied."""
@@ -125,6 +127,7 @@ class MemoryStore:
         self.claims = Claims()
         self.uses = Uses()
         self.attendance = self
+        self.holds = 0
         self._loop = loop
         self._full = full
         self._waiting: deque[tuple[Callable[[Txn], Any], list[Staged], Future[Any]]] = deque()
@@ -132,8 +135,13 @@ class MemoryStore:
     def path(self) -> Nowhere:
         return Nowhere()
 
-    def hold(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        self.holds += 1
+        try:
+            yield
+        finally:
+            self.holds -= 1
 
     def read(self) -> AbstractContextManager[Txn]:
         return nullcontext(cast(Txn, self.tables))
@@ -164,8 +172,3 @@ class MemoryStore:
                 if again:
                     self.tables.take_back()
             future.set_result(result)
-
-
-async def change(store: MemoryStore, work: Callable[[Txn], T]) -> T:
-    """Change a store and wait for it."""
-    return await asyncio.wrap_future(store.submit(work))

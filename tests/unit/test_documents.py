@@ -79,9 +79,9 @@ def test_files_named_in_documents_are_there(document: Path) -> None:
 def test_the_code_of_the_readme_runs_from_top_to_bottom(tmp_path: Path) -> None:
     script = tmp_path / "readme.py"
     script.write_text("\n\n".join([BEFORE, *blocks(README, "python"), AFTER]), encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script)]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "the end"
     launches = README.read_text(encoding="utf-8").count(".launch()\n")
@@ -150,7 +150,7 @@ def test_a_changed_line_of_the_podcast_is_one_sample(
 
 def length(path: str) -> float:
     with wave.open(path) as sound:
-        return sound.getnframes() / sound.getframerate()
+        return float(sound.getnframes() / sound.getframerate())
 
 
 def test_either_painter_paints_and_both_are_remembered(example: Callable[[str], daggr.Graph]) -> None:

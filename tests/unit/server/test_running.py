@@ -78,7 +78,6 @@ def test_a_stopped_run_says_so_and_the_node_runs_again(tmp_path: Path) -> None:
 
 def test_a_function_that_cannot_be_stopped_says_so(tmp_path: Path) -> None:
     with serving(one(wait_stubbornly), tmp_path) as served:
-        served.engine._executor.grace = 0.1
         run = start(served, "slow")
         node_when(served, "slow", lambda node: node["status"] == "running")
         served.http.delete(f"{served.sheet}/runs/{run}")

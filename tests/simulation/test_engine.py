@@ -1,0 +1,158 @@
+"""Thousands of small worlds over the real engine: each step ends once, each job ends, nothing is left behind.
+
+A world that fails names its seed; `pytest tests/simulation --world SEED` runs it again, step by step the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from random import Random
+from typing import Any, cast
+
+import pytest
+
+from daggr.engine import flight
+from daggr.engine.plan import Given, Plan
+from daggr.engine.scheduling.fairness import FIRST_ESTIMATE
+from daggr.store.artifacts import identify
+from daggr.store.tables import ARTIFACTS, RUNS
+from tests.simulation.loop import SimLoop, Stuck
+from tests.simulation.memory import MemoryStore
+from tests.simulation.office import SimEngine, View, Watch, simulated
+from tests.simulation.people import Click, make_people
+from tests.simulation.stays import WatchedSlots, check, check_turns
+from tests.simulation.stories import Stories, check_groups
+
+WORLDS = 2500
+BATCHES = 10
+LATE = 2000.0
+"""By then everything has ended that ends by itself."""
+
+
+class World:
+    """One world, and what happened there."""
+
+    def __init__(self, seed: int) -> None:
+        self.people = make_people(Random(seed))
+        self.loop = SimLoop(seed)
+        self.slots = WatchedSlots(self.loop.time)
+        self.store = MemoryStore(self.loop, self.people.full)
+        self.watch = Watch(self.loop, self.store)
+        self.stories = Stories(self.loop, self.store)
+        calm = self.people.calm
+        self.engines = [SimEngine(self.loop, self.store, self.watch, calm, self.stories) for _ in range(2)]
+        self.futures: list[Future[Any]] = []
+
+    def run(self) -> None:
+        """From the first click until everything has ended; then look at what happened.
+
+        Raises:
+            AssertionError, Stuck: something is wrong.
+        """
+        try:
+            with simulated(self.loop, self.slots):
+                self.loop.run(self.main())
+        finally:
+            for engine in self.engines:
+                engine.executor.threads.close()
+        assert not self.stories.problems, self.stories.problems
+        assert not self.loop.trouble, [(one["message"], one.get("exception")) for one in self.loop.trouble]
+        check_groups(self.store)
+        stays = list(self.slots.stays.values())
+        check(stays)
+        longest = max([FIRST_ESTIMATE, *[stay.left - stay.came for stay in stays if stay.left > stay.came]])
+        check_turns(stays, longest)
+
+    async def main(self) -> None:
+        self.keep(0, 1)
+        for click in self.people.clicks:
+            self.loop.call_at(click.at, self.click, click)
+        for at in self.people.gone:
+            self.loop.call_at(at, self.lose)
+        await asyncio.sleep(LATE)
+        for engine in self.engines:
+            for job in list(engine._jobs):
+                assert not self.people.calm, "a job does not end"
+                engine.stop(job)
+        await asyncio.sleep(LATE)
+        self.check_the_end()
+
+    def keep(self, *values: int) -> None:
+        """Values that inputs have."""
+        for value in values:
+            self.store.artifacts.put(cast(Any, self.store.tables), self.store.artifacts.stage(value))
+
+    def lose(self) -> None:
+        """A value is gone."""
+        outputs = [run.outputs[0].digest for run in self.store.tables.rows[RUNS.name].values() if run.outputs]
+        if outputs:
+            self.store.tables.delete(ARTIFACTS, self.loop.random.choice(outputs))
+
+    def click(self, click: Click) -> None:
+        """Run something, and stop it when the time has come."""
+        engine, program = self.engines[click.engine], click.program
+        inputs = dict.fromkeys(program.defaults, identify(click.value))
+        nodes = frozenset(program.drawing.nodes) if click.node is None else program.drawing.ancestors(click.node)
+        if click.mode in ("call", "refresh"):
+            mode: Any = "use" if click.mode == "call" else "refresh"
+            before = set(engine._jobs)
+            future: Future[Any] = engine.call(program, click.owner, inputs, nodes, mode)
+            job = next(iter(set(engine._jobs) - before), "")
+        else:
+            force = frozenset() if click.mode == "all" else nodes if click.mode == "force" else nodes & {click.node}
+            plan, view = Plan(program, nodes, Given(inputs), force), View(click.owner, engine.executor)
+            anew = click.mode == "force"
+            job, future = engine._start(program, cast(Any, view), click.sheet, plan, force, anew=anew)
+        self.futures.append(future)
+        for at in click.stops:
+            if click.leaves and click.mode in ("call", "refresh"):
+                self.loop.call_at(at, future.cancel)
+            else:
+                self.loop.call_at(at, engine.stop, job)
+
+    def check_the_end(self) -> None:
+        """See that nothing is left behind but what cannot be stopped."""
+        for story in self.stories.stories.values():
+            assert story.is_over, f"job {story.number} has not ended"
+        assert all(future.done() for future in self.futures)
+        left = [handle for engine in self.engines for handle in engine.executor.threads.at_work]
+        assert all(handle.abandoned for handle in left)
+        assert self.watch.begun - self.watch.ended == len(left)
+        assert sum(len(room.active) for room in self.slots._rooms.values()) <= len(left), "a slot was lost"
+        assert all(room.turns is None for room in self.slots._rooms.values()), "somebody still waits"
+        assert not self.store.claims.held, "a claim was lost"
+        assert not self.store.holds, "the store is held"
+        assert not flight._needs
+        for engine in self.engines:
+            executor = engine.executor
+            assert not executor._flights._flying, "a flight has not ended"
+            assert not executor._flights._waiting
+            assert not executor._overlaps._active
+            assert not (engine._jobs or engine._sheet_of or engine._stopping), "a job was not forgotten"
+        tasks = asyncio.all_tasks() - {cast(Any, asyncio.current_task())}
+        assert not tasks, f"still there: {tasks}"
+
+
+def simulate(kind: type[World], seed: int) -> None:
+    try:
+        kind(seed).run()
+    except (AssertionError, Stuck) as error:
+        pytest.fail(f"world {seed}: {type(error).__name__}: {error}\nagain: pytest tests/simulation --world {seed}")
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_worlds(batch: int, request: pytest.FixtureRequest) -> None:
+    only = request.config.getoption("--world", default=None)
+    for seed in range(batch, WORLDS, BATCHES):
+        if only in (None, seed):
+            simulate(World, seed)
+
+
+def test_the_same_seed_is_the_same_world() -> None:
+    def told(seed: int) -> list[str]:
+        world = World(seed)
+        world.run()
+        return world.stories.told
+
+    assert [told(seed) for seed in range(20)] == [told(seed) for seed in range(20)]
