@@ -10,19 +10,21 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from daggr.engine.bindings import Bound, bind, changed_ports
+from daggr.engine.bindings import Bound, bind, changed_ports, is_lenient
 from daggr.engine.keys import Identity, identity_of
 from daggr.engine.program import Program
+from daggr.graph.edge import Edge
 from daggr.graph.nodes.base import NodeSpec
 from daggr.store.records import Run
 
 
 @dataclass(frozen=True)
 class NodeFreshness:
-    """Whether a node's result stands, and why not."""
+    """Whether a node's result is up to date, and why not. One of which only items failed `stands` all the same."""
 
     fresh: bool
     reason: str = ""
+    stands: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,22 @@ def freshness(program: Program, inputs: Mapping[str, bytes], heads: Mapping[str,
             edges[edge] = digest is not None and used.get(port) == digest
         reason = _own_reason(spec, head, current, bound, now)
         if not reason:
-            stale = [edge.source for edge in program.drawing.edges_to[name] if not nodes[edge.source].fresh]
+            stale = [e.source for e in program.drawing.edges_to[name] if not _suffices(program, e, nodes[e.source])]
             reason = f"{stale[0]} is not up to date" if stale else ""
-        nodes[name] = NodeFreshness(not reason, reason)
+        stands = not reason
+        if stands and head is not None and head.status != "done":
+            reason = head.error
+        nodes[name] = NodeFreshness(not reason, reason, stands)
     return Freshness(nodes, edges)
+
+
+def _suffices(program: Program, edge: Edge, before: NodeFreshness) -> bool:
+    """Whether a node may be up to date below another; what goes on item by item, or leaves out failures, needs less."""
+    if before.fresh or not before.stands:
+        return before.fresh
+    drawing = program.drawing
+    take = drawing.takes.get((edge.target, edge.target_port))
+    return is_lenient(take) or drawing.splits(edge.target, edge.target_port)
 
 
 def _own_reason(spec: NodeSpec, head: Run | None, current: bool, bound: Bound, now: float) -> str:
@@ -69,8 +83,6 @@ def _own_reason(spec: NodeSpec, head: Run | None, current: bool, bound: Bound, n
         return f"{bound.missing[0][0]} has no result"
     if changed := changed_ports(head, bound.bindings):
         return f"changed: {', '.join(changed)}"
-    if head.status != "done":
-        return head.error
     return f"older than {spec.cache}" if is_too_old(spec.cache, head, now) else ""
 
 

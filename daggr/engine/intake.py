@@ -53,6 +53,14 @@ def stage_inputs(store: Store, program: Program, values: Mapping[str, Any]) -> d
     """
     digests: dict[str, bytes] = {}
     staged: list[Staged] = []
+    selecting = {field.id for field in program.drawing.choices.values()}
+    chosen: dict[str, Any] = {}
+    for given in values:
+        known = program.drawing.inputs.get(given)
+        if known is not None and known.id in selecting and not isinstance(values[given], Stored):
+            chosen[known.id] = _normal(given, known, values[given])
+    if chosen:  # what a variant asks is known once it is selected
+        program = program.choose({c: chosen[f.id] for c, f in program.drawing.choices.items() if f.id in chosen})
     for given, (own, field) in [(name, _field(program, name)) for name in values]:
         value = values[given]
         if isinstance(value, Stored):

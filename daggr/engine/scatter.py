@@ -129,6 +129,8 @@ class _Progress:
         self._order = order
         self._first_error = ""
         self._told = 0.0
+        self._later = False
+        """Whether a word is due."""
 
     def place(self, index: int, outcome: Outcome) -> None:
         """An item has a result."""
@@ -154,9 +156,18 @@ class _Progress:
 
     def tell(self, *, now: bool = False) -> None:
         """Say how far it is, but not too often."""
-        if now or time.monotonic() - self._told >= PAUSE:
-            self._order.items(self.done, len(self.failed), self.count)
+        wait = 0.0 if now else self._told + PAUSE - time.monotonic()
+        if wait <= 0:
             self._told = time.monotonic()
+            self._order.items(self.done, len(self.failed), self.count)
+        elif not self._later:
+            self._later = True
+            asyncio.get_running_loop().call_later(wait, self._tell_later)
+
+    def _tell_later(self) -> None:
+        self._later = False
+        if self.done + len(self.failed) < self.count:  # the last word is told at the end
+            self.tell()
 
     def reason(self, status: str) -> str:
         """Why the group is not done, in words."""

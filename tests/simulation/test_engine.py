@@ -6,6 +6,8 @@ A world that fails names its seed; `pytest tests/simulation --world SEED` runs i
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections.abc import Iterator
 from concurrent.futures import Future
 from random import Random
 from typing import Any, cast
@@ -15,6 +17,7 @@ import pytest
 from daggr.engine import flight
 from daggr.engine.plan import Given, Plan
 from daggr.engine.scheduling.fairness import FIRST_ESTIMATE
+from daggr.errors import DaggrError
 from daggr.store.artifacts import identify
 from daggr.store.tables import ARTIFACTS, RUNS
 from tests.simulation.loop import SimLoop, Stuck
@@ -42,7 +45,7 @@ class World:
         self.stories = Stories(self.loop, self.store)
         calm = self.people.calm
         self.engines = [SimEngine(self.loop, self.store, self.watch, calm, self.stories) for _ in range(2)]
-        self.futures: list[Future[Any]] = []
+        self.futures: list[tuple[Future[Any], Click]] = []
 
     def run(self) -> None:
         """From the first click until everything has ended; then look at what happened.
@@ -56,6 +59,7 @@ class World:
         finally:
             for engine in self.engines:
                 engine.executor.threads.close()
+        gc.collect()  # what nobody looked at is told of when it goes
         assert not self.stories.problems, self.stories.problems
         assert not self.loop.trouble, [(one["message"], one.get("exception")) for one in self.loop.trouble]
         check_groups(self.store)
@@ -104,7 +108,7 @@ class World:
             plan, view = Plan(program, nodes, Given(inputs), force), View(click.owner, engine.executor)
             anew = click.mode == "force"
             job, future = engine._start(program, cast(Any, view), click.sheet, plan, force, anew=anew)
-        self.futures.append(future)
+        self.futures.append((future, click))
         for at in click.stops:
             if click.leaves and click.mode in ("call", "refresh"):
                 self.loop.call_at(at, future.cancel)
@@ -115,7 +119,15 @@ class World:
         """See that nothing is left behind but what cannot be stopped."""
         for story in self.stories.stories.values():
             assert story.is_over, f"job {story.number} has not ended"
-        assert all(future.done() for future in self.futures)
+        for future, click in self.futures:
+            assert future.done()
+            if click.mode not in ("call", "refresh"):
+                assert not future.cancelled(), "a job gave nothing, not even an error"
+                assert future.result() is None or isinstance(future.result(), DaggrError)
+            elif not future.cancelled():
+                assert future.exception() is None or isinstance(future.exception(), DaggrError)
+            else:
+                assert click.leaves, "a call was cancelled that nobody left"
         left = [handle for engine in self.engines for handle in engine.executor.threads.at_work]
         assert all(handle.abandoned for handle in left)
         assert self.watch.begun - self.watch.ended == len(left)
@@ -139,6 +151,15 @@ def simulate(kind: type[World], seed: int) -> None:
         kind(seed).run()
     except (AssertionError, Stuck) as error:
         pytest.fail(f"world {seed}: {type(error).__name__}: {error}\nagain: pytest tests/simulation --world {seed}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_collections() -> Iterator[None]:
+    """What is there already is not looked at again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

@@ -54,10 +54,18 @@ def _approved(spec: InteractionSpec, asked: Any, answer: Any) -> Any:
     )
 
 
+def _equal(option: Any, answer: Any) -> bool:
+    try:
+        return bool(option == answer)
+    except (TypeError, ValueError):  # an array says so for each of its parts
+        return False
+
+
 def _chosen(spec: InteractionSpec, asked: Any, answer: Any) -> Any:
     options = list(asked) if isinstance(asked, (list, tuple, dict)) else [asked]
-    if any(type(option) is type(answer) and option == answer for option in options):
-        return answer
+    for option in options:  # JSON cannot tell 2.0 from 2; a yes is no 1
+        if option is answer or (isinstance(option, bool) == isinstance(answer, bool) and _equal(option, answer)):
+            return option
     if type(answer) is int and 0 <= answer < len(options):
         return options[answer]
     told = ", ".join(repr(option)[:40] for option in options[:12])

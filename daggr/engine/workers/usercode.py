@@ -3,7 +3,7 @@
 Python can raise an exception in another thread, but not say when: it comes up a moment later, wherever the thread is by
 then. Three rules keep it out of everybody else's code.
 
-1. Leaving the block takes a lock that the stopper holds while it raises, and takes back what has not come up yet.
+1. Leaving the block takes a lock that the stopper holds while it raises, and lets come up what has not come up yet.
 2. What comes up while the block is being left is swallowed, unless it comes up at the very first instruction of
    `__exit__`, where no `try` can be; then the `with` statement raises it, and does not know that it was left.
 3. So nothing is raised a second time unless the call that was running the first time is still running.
@@ -26,6 +26,20 @@ _set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
 _take_back = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
     ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
 )
+
+
+def _settle() -> None:
+    """Nothing is about to be raised in this thread any more: what was is replaced, and that is raised here.
+
+    Taking it back is not enough. Up to Python 3.12 the interpreter would look for it from then on, at every call and
+    jump, and 3.11 would for ever do nothing else in a thread that is traced, as under a debugger.
+    """
+    try:
+        _set_async_exc(threading.get_ident(), Stopped)
+        while True:
+            pass
+    except Stopped:
+        return
 
 
 class UserCode:
@@ -97,16 +111,17 @@ class UserCode:
             else:
                 _take_back(self._thread, None)
                 if self._call is None or self._call != self._running():
+                    _settle()
                     return  # it may have been left (rule 3)
             _set_async_exc(self._thread, Stopped)
 
     def end(self) -> None:
-        """The task is over: nothing is raised any more."""
+        """The task is over, in the thread that this is called in: nothing is raised there any more."""
         with self._lock:
             self._owner = self._call = None
             self._callbacks.clear()
-            if self._thread:
-                _take_back(self._thread, None)
+            if self._raised:
+                _settle()
 
     def _forget(self, key: object) -> None:
         with self._lock:
@@ -150,7 +165,8 @@ class _Code:
         user = self._user
         with user._lock:
             user._owner = None
-            _take_back(user._thread, None)
+            if user._raised:
+                _settle()
 
 
 class _Aside:
@@ -164,7 +180,8 @@ class _Aside:
         user = self._user
         with user._lock:
             if user._owner is not None and user._thread == threading.get_ident():
-                _take_back(user._thread, None)
+                if user._raised:
+                    _settle()
                 user._aside += 1
                 self._applies = True
 

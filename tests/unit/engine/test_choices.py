@@ -107,6 +107,8 @@ def asking(kind: Any, given: Any) -> Graph:
         ("choose_one", ["a", "b"], "b", "b"),
         ("choose_one", ["a", "b"], 1, "b"),
         ("choose_one", [5, 1], 1, 1),
+        ("choose_one", [0.5, 2.0, 1.0], 2, 2.0),
+        ("choose_one", [True, False], 1, False),
         ("text_input", None, "words", "words"),
         ("generic", "a", {"any": 1}, {"any": 1}),
     ],

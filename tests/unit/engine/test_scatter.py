@@ -190,6 +190,7 @@ def test_a_sheet_shows_what_is_done_and_runs_what_is_missing(engine: Engine, cal
     sheet.run(None, "all")
     assert sheet.reason("wrap").startswith("1 of 3 items of 'wrap' failed: [1]")
     assert sheet.value("join") == "<a><b>"
+    assert not sheet.reason("join")  # it leaves out what failed
     calls.take()
     sheet.run("wrap")  # only the failed one, though it was asked for
     assert calls.take() == ["bad"]

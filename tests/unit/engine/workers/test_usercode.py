@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 
 from daggr.engine.workers.handle import Stopped
 from daggr.engine.workers.usercode import UserCode
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)
@@ -207,3 +211,57 @@ def test_a_stop_at_the_first_instruction_of_leaving_is_the_last() -> None:
         user.interrupt()
         thread.join(0.001)
     assert not wrong
+
+
+TRACED = """
+import sys, threading, time
+from daggr.engine.workers.handle import Stopped
+from daggr.engine.workers.usercode import UserCode
+
+def spin():
+    try:
+        while True:
+            pass
+    except Stopped:
+        pass
+
+def traced():
+    return sum(range(3))
+
+for number in range(50):
+    user = UserCode()
+    with user.code(), user.aside():
+        pass
+    user.end()
+    user = UserCode()
+    begun = threading.Event()
+    def work():
+        try:
+            with user.code():
+                begun.set()
+                spin()
+                with user.aside():
+                    pass
+                time.sleep(0.002)
+        except Stopped:
+            pass
+        user.end()
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait()
+    while thread.is_alive():
+        user.interrupt()
+        thread.join(0.001)
+    sys.settrace(lambda *_: None)
+    traced()
+    sys.settrace(None)
+print("done")
+"""
+
+
+def test_a_debugger_works_after_a_stop() -> None:
+    """Python 3.11 hung in whatever was traced after an exception had been taken back."""
+    run = subprocess.run(
+        [sys.executable, "-c", TRACED], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.stdout, run.stderr) == ("done\n", "")
