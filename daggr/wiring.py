@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -56,7 +56,9 @@ class Runtime:
                 "reach the port could run the workflow.",
                 "Listen on 127.0.0.1 and use a tunnel, such as `ssh -L`.",
             )
-        with _engine(drawing_of(graph), settings) as (engine, program):
+        allowed = _folders(chosen.get("allowed_paths") or ())
+        with _engine(drawing_of(graph), settings, allowed) as (engine, program):
+            engine.warm_up(program)
             for error in engine.check_apps(program.drawing):
                 if isinstance(error, EndpointError):
                     raise error
@@ -98,9 +100,11 @@ class Runtime:
 
 
 @contextmanager
-def _engine(drawing: Drawing, settings: config.Settings) -> Iterator[tuple[Engine, Program]]:
+def _engine(
+    drawing: Drawing, settings: config.Settings, allowed: Iterable[Path] = ()
+) -> Iterator[tuple[Engine, Program]]:
     with Store(settings.store if drawing.persist_key else None, settings.durability) as store:
-        engine = Engine(store)
+        engine = Engine(store, allowed=allowed)
         try:
             yield engine, engine.load(drawing)
         finally:
@@ -109,7 +113,7 @@ def _engine(drawing: Drawing, settings: config.Settings) -> Iterator[tuple[Engin
 
 # ---------------------------------------------------------------- serving
 
-_OPTIONS = ("host", "port", "open_browser", "store")
+_OPTIONS = ("host", "port", "open_browser", "store", "allowed_paths")
 _NOT_YET = ("share", "auth", "theme", "allowed_hosts", "api_server", "access_log")
 
 
@@ -122,6 +126,13 @@ def _launch_options(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"launch() has no option {name!r}. Options: {', '.join(_OPTIONS)}.", did_you_mean(name, _OPTIONS)
             )
     return {name: value for name, value in given.items() if name in _OPTIONS}
+
+
+def _folders(given: Any) -> list[Path]:
+    """Folders from an option."""
+    if isinstance(given, (str, Path)) or not all(isinstance(path, (str, Path)) for path in given):
+        raise ConfigError(f"allowed_paths is a list of folders, such as ['/data']; given: {given!r}.")
+    return [Path(path).expanduser().absolute() for path in given]
 
 
 def _serve(engine: Engine, program: Program, settings: config.Settings, say: Say, *, open_browser: bool) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from daggr.engine.capture import unwrap, wrap
@@ -42,6 +43,7 @@ from daggr.errors import (
     NotCachedError,
 )
 from daggr.graph.drawing import Drawing
+from daggr.graph.nodes.fn import FnSpec
 from daggr.graph.nodes.gradio import GradioSpec
 from daggr.store.records import Run
 from daggr.store.store import Store
@@ -72,9 +74,15 @@ class Engine:
     Args:
         store: Where results live. The engine does not close it.
         runners: By kind of node, in place of the real ones; for tests.
+        allowed: Folders from which functions may give files, beside the working and the temporary folder.
     """
 
-    def __init__(self, store: Store, runners: Mapping[str, Runner | LocalRunner] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runners: Mapping[str, Runner | LocalRunner] | None = None,
+        allowed: Iterable[Path] = (),
+    ) -> None:
         self.store = store
         self.live = Live()
         self._worker = ThreadWorker()
@@ -87,7 +95,7 @@ class Engine:
             "gradio": self._gradio,
             "interaction": InteractionRunner(),
         }
-        self.executor = Executor(store, {**own, **(runners or {})}, self._worker)
+        self.executor = Executor(store, {**own, **(runners or {})}, self._worker, tuple(allowed))
         self._observers: list[Observer] = [self.live]
         self._jobs: dict[str, asyncio.Task[Any] | None] = {}
         self._sheet_of: dict[str, bytes] = {}
@@ -100,6 +108,12 @@ class Engine:
     def load(self, drawing: Drawing) -> Program:
         """Make a drawing ready to run, and keep its constants and defaults."""
         return keep_program(self.store, lambda stage: define(drawing, stage))
+
+    def warm_up(self, program: Program) -> None:
+        """Begin to load the script in a process, if functions are to run in one: that may take seconds."""
+        isolated = [spec for spec in program.drawing.nodes.values() if isinstance(spec, FnSpec) and spec.isolate]
+        if isolated:
+            self._isolated.prepare(isolated[0])
 
     async def _check(self, specs: list[GradioSpec]) -> list[BaseException | None]:
         return await asyncio.gather(*(self._gradio.check(spec) for spec in specs), return_exceptions=True)

@@ -217,7 +217,8 @@ class Graph:
     def launch(self, **options: Any) -> Any:
         """Serve the canvas and the API, until interrupted.
 
-        Options: `host`, `port`, `open_browser`, `store`; each as on the command line, which wins.
+        Options: `host`, `port`, `open_browser`, `store`, each as on the command line, which wins; `allowed_paths`:
+        folders from which functions may give files, beside the working folder and temporary ones.
 
         Raises:
             EndpointError: a GradioNode's endpoint does not exist or does not take what it is given.
