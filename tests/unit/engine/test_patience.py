@@ -123,5 +123,6 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert seconds_of("7") == 7
     assert seconds_of("-7") == 0
     soon = seconds_of(format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True))
-    assert soon is not None and 50 < soon <= 60
+    assert soon is not None
+    assert 50 < soon <= 60
     assert seconds_of(None) is seconds_of("soon") is None
