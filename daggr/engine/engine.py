@@ -33,6 +33,7 @@ from daggr.engine.runners.interaction import InteractionRunner
 from daggr.engine.runners.isolated import IsolatedRunner
 from daggr.engine.sheet import Sheets
 from daggr.engine.step import Executor
+from daggr.engine.tracing import tracing
 from daggr.engine.why import Why, check_node, compare
 from daggr.engine.workers.process import ProcessWorker
 from daggr.engine.workers.thread import ThreadWorker
@@ -97,6 +98,8 @@ class Engine:
         }
         self.executor = Executor(store, {**own, **(runners or {})}, self._worker, tuple(allowed))
         self._observers: list[Observer] = [self.live]
+        if (observer := tracing()) is not None:
+            self._observers.append(observer)
         self._jobs: dict[str, asyncio.Task[Any] | None] = {}
         self._sheet_of: dict[str, bytes] = {}
         self._stopping: set[str] = set()

@@ -115,7 +115,6 @@ def _check_scattered(drawing: Drawing) -> None:
                 drawing.nodes[edge.target].where,
             )
 
-
     for name in drawing.scattered:
         if drawing.nodes[name].kind == "interaction":
             raise ScatterError(
