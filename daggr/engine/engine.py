@@ -198,7 +198,8 @@ class Engine:
         check_node(program, node)
         if ANSWER not in program.definitions[node].sampled:
             raise GraphError(f"{node!r} does not ask anything.", where=program.drawing.nodes[node].where)
-        plan = Plan(program, {node}, Given(state.inputs, {(node, ANSWER): answer}), frozenset(), state.heads)
+        given = Given(state.inputs, {(node, ANSWER): answer})
+        plan = Plan(program, {node}, given, frozenset({node}), state.heads)
         return self._start(program, view, sheet, plan, frozenset({node}), only=True)
 
     def stop(self, job: str) -> bool:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from daggr.engine.bindings import bind
 from daggr.engine.keys import Identity, identity_of
 from daggr.engine.program import Program
-from daggr.graph.nodes.interaction import InteractionSpec
 from daggr.store.records import Binding, Run
 
 StepState = Literal["waiting", "hit", "ready", "running", "done", "blocked"]
@@ -172,13 +171,14 @@ class Plan:
                 self._wait(step, parent, port)
             return
         step.bindings, step.parents, step.split = tuple(bound.bindings), bound.parents, bound.split
-        if step.node not in self._force or self._program.definitions[step.node].spec.kind == "interaction":
-            drawn = all(binding.digest for binding in step.bindings)
+        drawn = all(binding.digest for binding in step.bindings)
+        asks = self._program.definitions[step.node].spec.kind == "interaction"
+        if step.node not in self._force or (asks and not drawn):
             run = find(step.node, self.identity(step), drawn)
             if run is not None:
                 step.run, step.state = run, "hit"
                 return
-            if not drawn and isinstance(self._program.definitions[step.node].spec, InteractionSpec):
+            if asks and not drawn:
                 step.state, step.reason = "blocked", f"{step.node!r} waits for an answer"
                 return
         step.state = "ready"

@@ -61,7 +61,9 @@ class Maker:
             self._add(number)
         drawing = draw(self.name, self.name, self.specs.values(), [Connection(edge, "") for edge in self.edges])
         defaults = {one.id: identify(DEFAULT) for one in drawing.fields}
-        return Program(drawing, {name: _define(spec, self.name) for name, spec in self.specs.items()}, defaults, "epoch")
+        return Program(
+            drawing, {name: _define(spec, self.name) for name, spec in self.specs.items()}, defaults, "epoch"
+        )
 
     def _add(self, number: int) -> None:
         random, name = self.random, f"n{number}"

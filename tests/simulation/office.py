@@ -1,6 +1,6 @@
-"""The real engine in virtual time: its loop is the simulation's; functions, threads, processes and the store are not real.
+"""The real engine in virtual time. Its loop is the simulation's; functions, threads, processes, store are not real.
 
-What is simulated keeps what the real ones promise. All the rest, from the click to the record, is the engine's own code.
+What is simulated keeps what the real ones promise. All the rest, from the click to the record, is the engine's own.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from daggr.store.records import Run
 from tests.simulation.drawn import SimSpec, result_of
 from tests.simulation.loop import SimLoop
 from tests.simulation.memory import MemoryStore
-from tests.simulation.threads import SimWorker, here
+from tests.simulation.threads import SimHandle, SimWorker, here
 
 T = TypeVar("T")
-_asked: ContextVar[tuple[bool, bytes]] = ContextVar("asked")
-"""Of what is executed: whether it is by itself, not shared with anybody, and its key."""
+_asked: ContextVar[tuple[object, bytes]] = ContextVar("asked")
+"""What is executed: something that stands for it, and its key; empty if it is shared with nobody."""
 
 HOURS = 100_000.0
 """Longer than anything that happens in a world."""
@@ -62,29 +62,28 @@ class Watch:
         self.store = store
         self.at_work: Counter[str] = Counter()
         self.begun = self.ended = 0
-        self.shared: dict[bytes, Callable[[], bool]] = {}
-        """What is executed for all who want it, by its key, and whether it is abandoned."""
+        self.problems: list[str] = []
+        """What is wrong. It is not raised where it is seen: there it would be a function's error."""
+        self.shared: dict[bytes, object] = {}
+        """What is executed for all who want it, by its key, until it is recorded or given up."""
 
-    def begin(self, spec: SimSpec, abandoned: Callable[[], bool]) -> Callable[[], None]:
+    def begin(self, spec: SimSpec) -> Callable[[], None]:
         """Somebody begins to work. Returns what ends it."""
         lease = _holding.get()[-1]
-        alone, key = _asked.get()
+        what, key = _asked.get()
         place = place_of(spec, f"{lease.flow[0]}")
         if place is not None:
             self.at_work[place.name] += 1
-            assert self.at_work[place.name] <= place.limit, f"{self.at_work[place.name]} at work in {place.name!r}"
-        if not alone:
-            other = self.shared.get(key)
-            assert other is None or other(), f"{spec.name!r} is executed twice at the same time"
-            self.shared[key] = abandoned
+            if self.at_work[place.name] > place.limit:
+                self.problems.append(f"{self.at_work[place.name]} at work in {place.name!r}")
+        if key and self.shared.setdefault(key, what) is not what:
+            self.problems.append(f"{spec.name!r} is executed twice at the same time")
         self.begun += 1
 
         def end() -> None:
             self.ended += 1
             if place is not None:
                 self.at_work[place.name] -= 1
-            if self.shared.get(key) is abandoned:
-                del self.shared[key]
 
         return end
 
@@ -100,23 +99,27 @@ class Functions:
     def execute(self, call: Call, user: UserCode) -> Returned:
         """As `LocalRunner` has it."""
         spec, thread = cast(SimSpec, call.spec), here()
-        thread.before_end = self.watch.begin(spec, lambda: thread.abandoned)
+        thread.before_end = self.watch.begin(spec)
         deaf, seconds, bad = self._deafness(), spec.seconds, self.random.random() < spec.badly
         if bad and not self.calm and self.random.random() < 0.5:
             seconds = inf
         with user.code():
-            if self.random.random() < 0.2:
-                call.partial({"out": -1})
-                thread.log("a word\n")
-                call.progress(0.5, "")
+            self._speak(call, thread)
             forget = user.on_stop(thread.wake) if deaf == 0.0 else lambda: None
             thread.pause(seconds, deaf=deaf > 3.0)
             forget()
             if user.stopped and 0.0 < deaf < inf:
                 thread.pause(deaf, deaf=deaf > 3.0)
+            self._speak(call, thread)
             if bad:
                 raise self.random.choice(TROUBLE)()
         return Returned({"out": result_of(spec, call.definition, call.inputs)})
+
+    def _speak(self, call: Call, thread: SimHandle[Any]) -> None:
+        if self.random.random() < 0.2:
+            call.partial({"out": -1})
+            thread.log("a word\n")
+            call.progress(0.5, "")
 
     def _deafness(self) -> float:
         """How long it goes on when it is told to stop. After 3 s nothing can be raised in it, either."""
@@ -134,7 +137,7 @@ class Processes:
     async def run(self, call: Call) -> Returned:
         """As `Runner` has it."""
         spec = cast(SimSpec, call.spec)
-        end = self.watch.begin(spec, lambda: False)
+        end = self.watch.begin(spec)
         bad = self.random.random() < spec.badly
         hangs = bad and not self.calm and self.random.random() < 0.5
         dying = 0.0
@@ -159,6 +162,7 @@ class SimExecutor(Executor):
 
     def __init__(self, store: MemoryStore, loop: SimLoop, watch: Watch, calm: bool) -> None:
         self.threads = SimWorker(loop)
+        self._watch = watch
         self.adopted: set[tuple[str, str, bytes]] = set()
         """Sheet, node, run: what has been kept with runs."""
         own = {"fn": Functions(watch, calm), "isolated": Processes(watch, calm)}
@@ -168,15 +172,22 @@ class SimExecutor(Executor):
         outcome = await super().execute(program, step, order)
         if order.keep is not None and outcome.run.status == "done":
             known = (order.flow[1], step.node, outcome.run.id)
-            assert known in self.adopted, f"{step.node!r} has a run that its sheet does not show"
+            if known not in self.adopted:
+                self._watch.problems.append(f"{step.node!r} has a run that its sheet does not show")
         return outcome
 
     async def _execute(self, program: Program, step: Step, order: Order, shared: Any) -> Outcome:
         definition = program.definitions[step.node]
         drawn = all(binding.digest for binding in step.bindings)
         alone = order.alone or definition.spec.cache is False or not drawn
-        _asked.set((alone, identity_of(definition.fingerprint.digest, step.bindings).action if drawn else b""))
-        return await super()._execute(program, step, order, shared)
+        key = b"" if alone else identity_of(definition.fingerprint.digest, step.bindings).action
+        what = object()
+        _asked.set((what, key))
+        try:
+            return await super()._execute(program, step, order, shared)
+        finally:
+            if self._watch.shared.get(key) is what:
+                del self._watch.shared[key]
 
     async def _in_io(self, work: Callable[[], T]) -> T:
         """It is done in another thread, whether anybody still waits for it or not."""

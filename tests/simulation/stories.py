@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from daggr.engine.events import (
-    ItemsProgressed,
     JobEnded,
     StepCancelled,
     StepEvent,
     StepFailed,
     StepFinished,
-    StepGave,
-    StepLogged,
-    StepProgressed,
     StepQueued,
     StepSkipped,
-    StepStarted,
 )
 from daggr.store import items, runs
 from daggr.store.records import Run
@@ -24,7 +19,6 @@ from tests.simulation.loop import SimLoop
 from tests.simulation.memory import MemoryStore
 
 ENDINGS = (StepFinished, StepFailed, StepCancelled, StepSkipped)
-WORDS = (StepStarted, StepProgressed, StepLogged, StepGave, ItemsProgressed)
 
 
 @dataclass
@@ -59,12 +53,13 @@ class Stories:
     def _problem(self, story: Story, event: StepEvent) -> str:
         node = event.node
         if story.is_over:
-            return "" if isinstance(event, StepLogged) else "told after the end"
+            return "told after the end"
         if isinstance(event, JobEnded):
             story.is_over = True
             return f"without an ending: {sorted(story.open)}" if story.open else ""
         if isinstance(event, StepQueued):
-            is_open, _ = node in story.open, story.open.add(node)
+            is_open = node in story.open
+            story.open.add(node)
             return "announced twice" if is_open else ""
         if isinstance(event, ENDINGS):
             return self._problem_of_ending(story, event)

@@ -14,9 +14,10 @@ from typing import Any, cast
 
 import pytest
 
-from daggr.engine import flight
+from daggr.engine import flight, step
 from daggr.engine.plan import Given, Plan
 from daggr.engine.scheduling.fairness import FIRST_ESTIMATE
+from daggr.engine.workers.handle import Handle, Stop
 from daggr.errors import DaggrError
 from daggr.store.artifacts import identify
 from daggr.store.tables import ARTIFACTS, RUNS
@@ -26,9 +27,13 @@ from tests.simulation.office import SimEngine, View, Watch, simulated
 from tests.simulation.people import Click, make_people
 from tests.simulation.stays import WatchedSlots, check, check_turns
 from tests.simulation.stories import Stories, check_groups
+from tests.simulation.threads import SimHandle
 
 WORLDS = 2500
 BATCHES = 10
+BROKEN = 500
+"""A broken version must be seen in the first so many worlds."""
+
 LATE = 2000.0
 """By then everything has ended that ends by itself."""
 
@@ -61,6 +66,7 @@ class World:
                 engine.executor.threads.close()
         gc.collect()  # what nobody looked at is told of when it goes
         assert not self.stories.problems, self.stories.problems
+        assert not self.watch.problems, self.watch.problems
         assert not self.loop.trouble, [(one["message"], one.get("exception")) for one in self.loop.trouble]
         check_groups(self.store)
         stays = list(self.slots.stays.values())
@@ -141,7 +147,7 @@ class World:
             assert not executor._flights._flying, "a flight has not ended"
             assert not executor._flights._waiting
             assert not executor._overlaps._active
-            assert not (engine._jobs or engine._sheet_of or engine._stopping), "a job was not forgotten"
+            assert not {*engine._jobs, *engine._sheet_of, *engine._stopping}, "a job was not forgotten"
         tasks = asyncio.all_tasks() - {cast(Any, asyncio.current_task())}
         assert not tasks, f"still there: {tasks}"
 
@@ -177,3 +183,40 @@ def test_the_same_seed_is_the_same_world() -> None:
         return world.stories.told
 
     assert [told(seed) for seed in range(20)] == [told(seed) for seed in range(20)]
+
+
+# ---------------------------------------------------------------- broken versions are seen
+
+
+def first_seen() -> int | None:
+    for seed in range(BROKEN):
+        try:
+            World(seed).run()
+        except (AssertionError, Stuck):
+            return seed
+    return None
+
+
+def test_slots_that_are_let_go_of_at_stop_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cancel(handle: SimHandle[Any], grace: float = 2.0) -> Stop:
+        while handle._callbacks:
+            handle._callbacks.pop()()
+        return await Handle.cancel(handle, grace)
+
+    monkeypatch.setattr(SimHandle, "cancel", cancel)
+    assert first_seen() is not None
+
+
+def test_flights_that_do_not_end_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flight.Flights, "_end", lambda *_: True)
+    assert first_seen() is not None
+
+
+def test_work_that_is_not_shared_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "_flies", lambda *_: False)
+    assert first_seen() is not None
+
+
+def test_steps_that_are_not_told_of_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plan, "block", lambda plan, node, reason: [])
+    assert first_seen() is not None

@@ -20,7 +20,7 @@ from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.stays import WatchedSlots, check, check_turns
 from tests.simulation.world import Click, Node, Work, make_world
 
-WORLDS = 5000
+WORLDS = 2500
 BATCHES = 10
 BROKEN = 1500
 """A broken version must be seen in the first so many worlds."""

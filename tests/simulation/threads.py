@@ -1,4 +1,4 @@
-"""Threads of the simulation. Each is a greenlet, so that the real, synchronous code of a step can pause in virtual time.
+"""Threads of the simulation: greenlets, so that the real, synchronous code of a step can pause in virtual time.
 
 They keep the promises of `ThreadWorker`: `SimHandle` is a real `Handle`, and climbs the same ladder when it is stopped.
 """
@@ -11,7 +11,7 @@ from contextvars import Context, copy_context
 from math import inf
 from typing import Any, TypeVar
 
-from greenlet import greenlet
+from greenlet import greenlet  # type: ignore[import-untyped]
 
 from daggr.engine.workers.handle import Handle, Stop, Stopped
 from daggr.engine.workers.usercode import UserCode
@@ -53,7 +53,7 @@ class SimHandle(Handle[T]):
     ) -> None:
         super().__init__()
         self.thread = greenlet(self._perform)
-        self.thread.handle = self  # type: ignore[attr-defined]
+        self.thread.handle = self
         self.log = log
         self.before_end: Callable[[], None] = lambda: None
         self.abandoned = False
@@ -129,5 +129,5 @@ class SimUser(UserCode):
 
 def here() -> SimHandle[Any]:
     """The task of the thread that this is called in."""
-    handle: SimHandle[Any] = greenlet.getcurrent().handle  # type: ignore[attr-defined]
+    handle: SimHandle[Any] = greenlet.getcurrent().handle
     return handle

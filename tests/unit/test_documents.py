@@ -35,7 +35,8 @@ from daggr.engine.script import Capture
 from daggr.graph.graph import drawing_of
 
 captured = Capture(runtime.current())
-runtime.installed(captured).__enter__()
+installed = runtime.installed(captured)
+installed.__enter__()
 """
 """Put before the code of a document: what is launched is only noted, what is run runs."""
 
@@ -81,7 +82,7 @@ def test_the_code_of_the_readme_runs_from_top_to_bottom(tmp_path: Path) -> None:
     script.write_text("\n\n".join([BEFORE, *blocks(README, "python"), AFTER]), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(script)]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "the end"
     launches = README.read_text(encoding="utf-8").count(".launch()\n")

@@ -152,6 +152,16 @@ def test_a_rejection_is_a_failure_and_can_be_thought_over(engine: Engine) -> Non
     assert desk.value("after") == ["a"]
 
 
+def test_an_answer_can_be_given_again_and_both_are_remembered(engine: Engine) -> None:
+    desk = Desk(engine, asking("choose_one", ["a", "b"]))
+    for answer in ("a", "b", "a"):
+        desk.answer("ask", answer)
+        desk.run(None, "all")
+        assert desk.value("after") == [answer]
+    desk.view.select(desk.id, "ask", 2)
+    assert desk.value("after") == ["b"]
+
+
 def test_wrong_answers_say_what_is_right(engine: Engine) -> None:
     desk = Desk(engine, asking("choose_one", ["a", "b"]))
     assert "'c' is none of the options" in str(desk.answer("ask", "c"))
