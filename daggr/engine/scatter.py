@@ -146,7 +146,7 @@ class _Progress:
 
     def fail(self, index: int, error: DaggrError) -> None:
         """An item has none."""
-        self._first_error = self._first_error or f"[{index}]: {error.message}"
+        self._first_error = self._first_error or f"[{index}] {error.message}"
         self.failed.append(index)
         self.tell()
 
@@ -175,9 +175,12 @@ class _Progress:
             return f"{self._node!r} was stopped: {self.done} of {self.count} items are done."
         if not self.failed:
             return ""
+        what = f"{len(self.failed)} of {self.count} items of {self._node!r} failed"
+        if len(self.failed) == 1:
+            return f"{what}: {self._first_error}"
         shown = ", ".join(f"[{index}]" for index in sorted(self.failed)[:SHOWN])
         more = " …" if len(self.failed) > SHOWN else ""
-        return f"{len(self.failed)} of {self.count} items of {self._node!r} failed: {shown}{more}. {self._first_error}"
+        return f"{what}: {shown}{more}. {self._first_error}"
 
 
 def _common_length(step: Step, columns: Sequence[Column], where: str | None) -> int:

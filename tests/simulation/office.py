@@ -62,12 +62,14 @@ class Watch:
         self.store = store
         self.at_work: Counter[str] = Counter()
         self.begun = self.ended = 0
+        self.working: dict[object, tuple[str, bool, Callable[[], bool]]] = {}
+        """What is at work: for which job, whether others may share it, and whether it is abandoned."""
         self.problems: list[str] = []
         """What is wrong. It is not raised where it is seen: there it would be a function's error."""
         self.shared: dict[bytes, object] = {}
         """What is executed for all who want it, by its key, until it is recorded or given up."""
 
-    def begin(self, spec: SimSpec) -> Callable[[], None]:
+    def begin(self, spec: SimSpec, abandoned: Callable[[], bool] = lambda: False) -> Callable[[], None]:
         """Somebody begins to work. Returns what ends it."""
         lease = _holding.get()[-1]
         what, key = _asked.get()
@@ -79,9 +81,11 @@ class Watch:
         if key and self.shared.setdefault(key, what) is not what:
             self.problems.append(f"{spec.name!r} is executed twice at the same time")
         self.begun += 1
+        self.working[what] = (lease.flow[2], bool(key), abandoned)
 
         def end() -> None:
             self.ended += 1
+            self.working.pop(what, None)
             if place is not None:
                 self.at_work[place.name] -= 1
 
@@ -99,7 +103,7 @@ class Functions:
     def execute(self, call: Call, user: UserCode) -> Returned:
         """As `LocalRunner` has it."""
         spec, thread = cast(SimSpec, call.spec), here()
-        thread.before_end = self.watch.begin(spec)
+        thread.before_end = self.watch.begin(spec, lambda: thread.abandoned)
         deaf, seconds, bad = self._deafness(), spec.seconds, self.random.random() < spec.badly
         if bad and not self.calm and self.random.random() < 0.5:
             seconds = inf

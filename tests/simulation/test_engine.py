@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from daggr.engine import flight, step
+from daggr.engine.events import JobEnded, StepEvent
 from daggr.engine.plan import Given, Plan
 from daggr.engine.scheduling.fairness import FIRST_ESTIMATE
 from daggr.engine.workers.handle import Handle, Stop
@@ -49,8 +50,17 @@ class World:
         self.watch = Watch(self.loop, self.store)
         self.stories = Stories(self.loop, self.store)
         calm = self.people.calm
-        self.engines = [SimEngine(self.loop, self.store, self.watch, calm, self.stories) for _ in range(2)]
+        self.engines = [SimEngine(self.loop, self.store, self.watch, calm, self.observe) for _ in range(2)]
         self.futures: list[tuple[Future[Any], Click]] = []
+
+    def observe(self, event: StepEvent) -> None:
+        """See what is told; a job does not end before its work has, but for that which others may want, too."""
+        self.stories(event)
+        if isinstance(event, JobEnded):
+            others = any(not story.is_over for story in self.stories.stories.values())
+            for job, is_shared, abandoned in self.watch.working.values():
+                if job == event.job and not (is_shared and others) and not abandoned():
+                    self.watch.problems.append("a job has ended, but not its work")
 
     def run(self) -> None:
         """From the first click until everything has ended; then look at what happened.
