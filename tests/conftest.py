@@ -82,6 +82,14 @@ def own_home(monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.fixture(autouse=True)
+def no_old_readings() -> Iterator[None]:
+    """Each engine that closes looks at all functions its process knows: those of other tests are none of its business."""
+    yield
+    if (reading := sys.modules.get("daggr.engine.fingerprint.reading")) is not None:
+        reading._readings.clear()
+
+
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Servers]:
     """`serve(script)` starts `daggr script` on a free port, with a store of its own; see `tests.servers`."""

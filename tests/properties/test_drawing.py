@@ -100,7 +100,7 @@ def ports_of(model: list[Made], number: int, selection: Selection) -> tuple[Give
 
 
 def scattered(model: list[Made], selection: Selection) -> set[int] | None:
-    """The nodes that run once for every item; None if one of them is asked for items once more."""
+    """The nodes that run once for every item; None if one of them is asked for items once more, or asks a person."""
     found: set[int] = set()
     for number, made in enumerate(model):
         if made.kind == "input":
@@ -109,6 +109,8 @@ def scattered(model: list[Made], selection: Selection) -> set[int] | None:
             if given_.mode == "each" and given_.node in found:
                 return None
             if given_.mode == "each" or (given_.mode == "whole" and given_.node in found):
+                if made.kind == "interaction":
+                    return None
                 found.add(number)
     return found
 

@@ -144,15 +144,14 @@ class Processes:
         end = self.watch.begin(spec)
         bad = self.random.random() < spec.badly
         hangs = bad and not self.calm and self.random.random() < 0.5
-        dying = 0.0
         try:
             await asyncio.sleep(HOURS if hangs else spec.seconds)
             if bad:
                 raise self.random.choice((Lost, NodeFailedError, asyncio.CancelledError))("it is its fate")
         except asyncio.CancelledError:
-            dying = self.random.choice([0.0, 0.5, 2.0])
-            self.watch.loop.call_later(dying, end)  # then it is killed
-            await asyncio.sleep(dying)
+            dead = asyncio.Event()
+            self.watch.loop.call_later(self.random.choice([0.0, 0.5, 2.0]), lambda: (end(), dead.set()))
+            await dead.wait()  # it dies even if nobody waits for that any more
             raise
         except Exception:
             end()

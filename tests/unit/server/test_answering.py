@@ -127,7 +127,8 @@ def test_a_call_without_the_answer_says_which_input_it_is(tmp_path: Path) -> Non
         missing = served.call()
         assert missing.status_code == 500
         assert "'pick__selected'" in missing.json()["hint"]
-        assert served.call({"pick__selected": 1}).json() == {"outputs": {"end": {"text": "2.0"}}}
+        assert served.call({"pick__selected": 0}).json() == {"outputs": {"end": {"text": "0.5"}}}  # by its place
+        assert served.call({"pick__selected": 2}).json() == {"outputs": {"end": {"text": "2.0"}}}  # by its value
         misplaced = served.http.patch(f"{served.sheet}/inputs", json={"inputs": {"pick__selected": 1}})
         assert (misplaced.status_code, "nodes/answer" in misplaced.json()["hint"]) == (422, True)
 
