@@ -24,7 +24,7 @@ from daggr import config
 from daggr.engine.engine import Answer, CacheMode, Engine
 from daggr.engine.program import Program
 from daggr.engine.trial import trial
-from daggr.errors import ConfigError, EndpointError, did_you_mean
+from daggr.errors import ArtifactCorruptError, ArtifactMissingError, ConfigError, EndpointError, did_you_mean
 from daggr.graph.drawing import Drawing
 from daggr.graph.graph import Graph, drawing_of
 from daggr.graph.nodes.base import Node, spec_of
@@ -90,7 +90,11 @@ class Runtime:
             digests = _stage(engine, program, inputs)
             nodes = frozenset(program.drawing.nodes)
             future = engine.call(program, LOCAL_USER, digests, nodes, cast(CacheMode, cache))
-            return _values(engine, program, _result(future, stopped))
+            try:
+                return _values(engine, program, _result(future, stopped))
+            except (ArtifactMissingError, ArtifactCorruptError):  # what was known is damaged: it is made again
+                future = engine.call(program, LOCAL_USER, digests, nodes, "refresh")
+                return _values(engine, program, _result(future, stopped))
 
     def test(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run one node alone, uncached; its outputs by port. Files are in a temporary folder."""
@@ -230,7 +234,9 @@ def _result(future: Future[Answer], stopped: threading.Event) -> Answer:
             try:
                 return future.result(timeout=LOOK)
             except FutureTimeout:
-                if future.done() or stopped.is_set():
+                if future.done():
+                    return future.result()
+                if stopped.is_set():
                     raise
     finally:
         future.cancel()

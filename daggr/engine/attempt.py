@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from daggr.digest import Digest, UnencodableError, digest
+from daggr.engine.bindings import is_lenient
 from daggr.engine.keys import identity_of
 from daggr.engine.order import Order
 from daggr.engine.outputs import Taken
@@ -177,7 +178,8 @@ class Attempt:
         artifacts = self._store.artifacts
         run = runs.get(txn, binding.run) if binding.run else None
         source = run.output(binding.source_port) if run is not None else None
-        if source is not None and source != binding.digest and run is not None and run.items >= 0:
+        lenient = is_lenient(self.program.drawing.takes.get((self.step.node, binding.port)))
+        if lenient and source is not None and source != binding.digest:
             return artifacts.load_items(txn, source, self.folder, skip_absent=True)
         return artifacts.load(txn, binding.digest, self.folder)
 

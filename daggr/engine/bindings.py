@@ -96,7 +96,7 @@ def come_through(program: Program, name: str, port: str, run: Run, source_port: 
     if drawing.splits(name, port):
         return _marked("daggr/each", take.key, given)
     if run.status != "done":
-        return _marked("daggr/present", None, given) if is_lenient(take) else None
+        return _marked("daggr/present", None, given) if is_lenient(take) and run.status == "failed" else None
     return given
 
 

@@ -7,7 +7,8 @@ import logging
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,6 +57,9 @@ T = TypeVar("T")
 
 CacheMode = Literal["use", "refresh", "only"]
 RunMode = Literal["to_here", "all", "step", "force"]
+
+PATIENCE = 8.0
+"""Seconds in which jobs must have ended when the engine is closed."""
 
 CLOSING = 0.3
 """Seconds that functions have to end when the engine is closed."""
@@ -271,8 +275,10 @@ class Engine:
 
     async def _carry_out(self, job: Job, held: ExitStack) -> DaggrError | None:
         self._jobs[job.id] = task = asyncio.current_task()
-        if job.id in self._stopping and task is not None:
-            task.cancel()  # it was stopped before it began
+        if task is not None:
+            task.add_done_callback(_heard)
+            if job.id in self._stopping:  # it was stopped before it began
+                asyncio.get_running_loop().call_soon(task.cancel)
         try:
             with held:
                 return await carry_out(job, self.executor, self._tell)
@@ -301,10 +307,10 @@ class Engine:
         """
         if cache not in ("use", "refresh", "only"):
             raise ConfigError(f"cache={cache!r} is none of 'use', 'refresh', 'only'.")
-        inputs = {**program.defaults, **inputs}
+        given, inputs = inputs, {**program.defaults, **inputs}
         program = program.at(inputs)
         force = nodes if cache == "refresh" else frozenset()
-        answers = {(node, ANSWER): inputs[given] for given, node in program.answers.items() if given in inputs}
+        answers = {(node, ANSWER): given[name] for name, node in program.answers.items() if name in given}
         plan = Plan(program, nodes, Given(inputs, answers), force)
         held = self._hold()
         with held, self._by_lookup(program) if cache == "only" else self._by_action(program) as find:
@@ -395,13 +401,31 @@ class Engine:
     def close(self) -> None:
         """Stop what runs and let go of threads and connections."""
         self.executor.grace = self._isolated.grace = CLOSING
-        self._thread.submit(self._gradio.close()).result(timeout=5)
-        self._thread.close()
-        self.executor.close()
-        self._processes.close()
-        unwrap()
-        if self.executor.has_run:
-            settle()
+        with ExitStack() as closing:  # each of these, whatever becomes of the others; the last one first
+            if self.executor.has_run:
+                closing.callback(settle)
+            closing.callback(unwrap)
+            closing.callback(self._processes.close)
+            closing.callback(self.executor.close)
+            closing.callback(self._thread.close)
+            ending = self._thread.submit(self._end_jobs())
+            with suppress(FutureTimeout):
+                ending.result(timeout=PATIENCE)
+
+    async def _end_jobs(self) -> None:
+        """Stop all jobs, and wait until they have ended, also those that are being stopped already."""
+        tasks = [task for task in self._jobs.values() if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=PATIENCE - 1)
+        await self._gradio.close()
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """How a job ended is told by its events, whether anybody waits for it or not."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _answer(plan: Plan, known: int) -> Answer:

@@ -81,10 +81,19 @@ class Flights:
             landed = flight.board(order)
             try:
                 outcome = await landed
-            finally:
-                if flight.leave(order) and self._end(wanted, flight):  # who comes now begins anew
-                    flight.task.cancel()
-                    await flight.stopped()
+            except asyncio.CancelledError:
+                if not flight.leave(order) or not self._end(wanted, flight):  # who comes now begins anew
+                    raise
+                flight.task.cancel()
+                ended = await flight.stopped()
+                if ended is None:
+                    raise
+                outcome = ended  # it was being recorded already
+            except BaseException:
+                flight.leave(order)
+                raise
+            else:
+                flight.leave(order)
         if order.keep is not None and not flight.has_kept(order):
             keep = order.keep
             await asyncio.wrap_future(self._store.submit(lambda txn: keep(txn, outcome.run)))
@@ -140,6 +149,7 @@ class Flight:
         self._told: dict[object, Callable[[Order], None]] = {}
         self._kept: tuple[Order, ...] = ()
         self._error: BaseException | None = None
+        self._outcome: Outcome | None = None
 
     def board(self, order: Order) -> asyncio.Future[Outcome]:
         """Take somebody in, and tell what there was so far. Returns what is done when the flight has landed."""
@@ -155,8 +165,8 @@ class Flight:
             del self._aboard[order]
             return not self._aboard
 
-    async def stopped(self) -> None:
-        """Wait until the execution has come to its end, whoever is asked to stop meanwhile.
+    async def stopped(self) -> Outcome | None:
+        """Wait until the execution has come to its end, whoever is asked to stop meanwhile. Gives what came of it.
 
         Raises:
             RunCancelledError: it says how.
@@ -166,6 +176,7 @@ class Flight:
                 await asyncio.wait({self.task})
         if isinstance(self._error, RunCancelledError):
             raise self._error
+        return self._outcome
 
     @property
     def has_started(self) -> bool:
@@ -174,6 +185,7 @@ class Flight:
 
     def land(self, outcome: Outcome) -> None:
         """Everybody has the run."""
+        self._outcome = outcome
         for landed in self._aboard.values():
             if not landed.done():
                 landed.set_result(outcome)

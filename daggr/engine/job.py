@@ -98,6 +98,9 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
             start_ready()
     except asyncio.CancelledError:
         first = await _stop(job, running, observe)
+    except BaseException:
+        await _stop(job, running, observe)
+        raise
     finally:
         observe(JobEnded(job.id, job.sheet, ""))
     return first
@@ -131,10 +134,10 @@ async def _reopen(job: Job, step: Step, error: DaggrError, executor: Executor, o
         return False
     job.reopened.add(step.node)
     again = job.plan.reopen(step.node, await executor.lost(step))
-    for other in again:
+    for other in again or ():
         log.warning("the result of %r is damaged or gone; it is made again", other.node)
         observe(StepQueued(job.id, job.sheet, other.node))
-    return bool(again)
+    return again is not None
 
 
 def _error_of(task: asyncio.Task[Outcome], step: Step) -> DaggrError | None:

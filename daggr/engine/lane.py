@@ -16,7 +16,7 @@ from daggr.engine.keys import Identity, identity_of
 from daggr.engine.order import Order, Outcome
 from daggr.engine.plan import Step
 from daggr.engine.program import Program
-from daggr.errors import DaggrError, NodeFailedError, StoreError, did_you_mean
+from daggr.errors import DaggrError, NodeFailedError, RunCancelledError, StoreError, did_you_mean
 from daggr.graph.edge import Take
 from daggr.store.artifacts import identify
 from daggr.store.records import Binding, Run
@@ -70,7 +70,7 @@ class Column:
         given = self.binding
         if self.values is None:
             found, run = self.listed[32 * index : 32 * index + 32], self.runs[16 * index : 16 * index + 16]
-            return None if found == NONE else (_replaced(given, found, run or given.run), None)
+            return None if found == NONE else (_replaced(given, found, run), None)
         value = _field(self.values[index], self.take.key, index, node)
         try:
             return _replaced(given, identify(value), given.run), (value,)
@@ -112,7 +112,7 @@ class Lane:
             order = replace(self._order, recorded=partial(self._progress.note_run, index))
             try:
                 self._progress.place(index, await self._execute(self._group.program, step, order))
-            except StoreError:
+            except (StoreError, RunCancelledError):
                 raise  # no other item would fare better
             except DaggrError as error:
                 self._progress.fail(index, error)

@@ -49,6 +49,8 @@ class Lookup:
     def _first(self, node: str, found: Iterator[Run]) -> Run | None:
         """The first one that may be used. gc keeps it longer, since somebody asked for it."""
         limit = self._limit(node)
+        if isinstance(limit, timedelta):  # a group is as old as its items, which are looked up one by one
+            found = (run for run in found if run.items < 0)
         run = next((run for run in found if not is_too_old(limit, run, self._now) and self.usable(run)), None)
         if run is not None:
             self._store.uses.note(run.id)

@@ -23,7 +23,8 @@ def check_parents(plan: Plan) -> None:
 def what_is_missing(program: Program, plan: Plan) -> NodeFailedError | None:
     """Why a call has no answer: items failed that somebody needs, or a person has to answer. None if it has one."""
     for step in plan.steps.values():
-        if step.run is None or (step.run.status != "done" and not program.drawing.edges_from[step.node]):
+        is_last = all(edge.target not in plan.steps for edge in program.drawing.edges_from[step.node])
+        if step.run is None or (step.run.status != "done" and is_last):
             return _because(program, plan, step)
     return None
 

@@ -7,13 +7,13 @@ finished run and resolves what waited for it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from daggr.engine.bindings import bind
 from daggr.engine.keys import Identity, identity_of
-from daggr.engine.program import Program
+from daggr.engine.program import ANSWER, Program
 from daggr.store.records import Binding, Run
 
 StepState = Literal["waiting", "hit", "ready", "running", "done", "blocked"]
@@ -111,20 +111,25 @@ class Plan:
         changed = self._resolve_all(self._below(node), find)
         return [step for step in changed if step.state in ("hit", "blocked")]
 
-    def reopen(self, node: str, gone: Iterable[str]) -> list[Step]:
+    def reopen(self, node: str, gone: Collection[str]) -> list[Step] | None:
         """Execute steps again whose results turned out to be gone, and then the step that needs them.
 
         Returns:
-            The steps that execute again; empty if one of them is none of this plan's, or is at it already.
+            The steps that execute again, those aside that are at it already; None if one cannot.
         """
         steps = [self.steps[name] for name in gone if name in self.steps]
-        if not steps or any(step.run is None for step in steps):
-            return []
-        for step in steps:
+        if len(steps) < len(gone) or any(step.run is None and step.state not in ("ready", "running") for step in steps):
+            return None
+        again = [step for step in steps if step.run is not None]
+        for step in again:
             step.run, step.state = None, "ready"
             self._ready[step.node] = step
-        self.steps[node].state = "waiting"
-        return steps
+        if steps:
+            self.steps[node].state = "waiting"
+        else:  # somebody else has made them again
+            self.steps[node].state = "ready"
+            self._ready[node] = self.steps[node]
+        return again
 
     def block(self, node: str, reason: str) -> list[Step]:
         """Give up on a step that failed. Returns the steps that can no longer run because of it."""
@@ -172,13 +177,13 @@ class Plan:
             return
         step.bindings, step.parents, step.split = tuple(bound.bindings), bound.parents, bound.split
         drawn = all(binding.digest for binding in step.bindings)
-        asks = self._program.definitions[step.node].spec.kind == "interaction"
-        if step.node not in self._force or (asks and not drawn):
+        answered = all(binding.digest for binding in step.bindings if binding.port == ANSWER)
+        if step.node not in self._force or not answered:
             run = find(step.node, self.identity(step), drawn)
             if run is not None:
                 step.run, step.state = run, "hit"
                 return
-            if asks and not drawn:
+            if not answered:
                 step.state, step.reason = "blocked", f"{step.node!r} waits for an answer"
                 return
         step.state = "ready"

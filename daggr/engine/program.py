@@ -98,11 +98,14 @@ class Program:
     @cached_property
     def answers(self) -> Mapping[str, str]:
         """The interactions, by the id under which an API call gives the answer."""
-        return {
-            input_id(name, next(iter(found.spec.outputs), "")): name
-            for name, found in self.definitions.items()
-            if ANSWER in found.sampled
-        }
+        found: dict[str, str] = {}
+        for name, definition in self.definitions.items():
+            if ANSWER in definition.sampled:
+                given = input_id(name, next(iter(definition.spec.outputs), ""))
+                while given in self.drawing.inputs or given in found:
+                    given += "_answer"
+                found[given] = name
+        return found
 
     def _selected(self, choice: str, inputs: Mapping[str, bytes]) -> str:
         """The variant that is selected; the first one if what is selected is not there any more."""

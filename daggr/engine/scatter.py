@@ -70,13 +70,15 @@ class Scatter:
         try:
             if consumers:
                 await asyncio.gather(*consumers)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, RunCancelledError):
             await _cancelled(consumers)
             outcome = await asyncio.shield(self._record(group, progress, "cancelled"))
             raise RunCancelledError(outcome.run.error) from None
         except BaseException:
             await _cancelled(consumers)
             raise
+        finally:
+            progress.close()
         progress.tell(now=True)
         return await self._record(group, progress, "failed" if progress.failed else "done")
 
@@ -129,8 +131,8 @@ class _Progress:
         self._order = order
         self._first_error = ""
         self._told = 0.0
-        self._later = False
-        """Whether a word is due."""
+        self._later: asyncio.TimerHandle | None = None
+        """The next word, if one is due."""
 
     def place(self, index: int, outcome: Outcome) -> None:
         """An item has a result."""
@@ -160,14 +162,17 @@ class _Progress:
         if wait <= 0:
             self._told = time.monotonic()
             self._order.items(self.done, len(self.failed), self.count)
-        elif not self._later:
-            self._later = True
-            asyncio.get_running_loop().call_later(wait, self._tell_later)
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(wait, self._tell_later)
 
     def _tell_later(self) -> None:
-        self._later = False
-        if self.done + len(self.failed) < self.count:  # the last word is told at the end
-            self.tell()
+        self._later = None
+        self.tell()
+
+    def close(self) -> None:
+        """Say no more by itself."""
+        if self._later is not None:
+            self._later.cancel()
 
     def reason(self, status: str) -> str:
         """Why the group is not done, in words."""

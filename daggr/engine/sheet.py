@@ -125,7 +125,7 @@ class Sheets:
             if any(not self._store.artifacts.is_kept(txn, digest) for digest in changed.values()):
                 raise UnknownInputError("A value that was given is no longer kept.", "Give it again.")
             inputs = {**snapshot.inputs, **changed}
-            fields = [field for field in self._program.drawing.fields if field.id in changed]
+            fields = [field for field in self._program.at(inputs).drawing.fields if field.id in changed]
             touched = {node for field in fields for node, _ in field.targets}
             touched |= {choice for choice, field in self._program.drawing.choices.items() if field.id in changed}
             heads = self._settled(txn, sheet, inputs, snapshot.heads, touched)
@@ -306,5 +306,15 @@ def _edited(shown: Run, outputs: Mapping[str, bytes]) -> Run:
     """What a user made of a run."""
     given = tuple(Output(output.port, outputs.get(output.port, output.digest)) for output in shown.outputs)
     return msgspec.structs.replace(
-        shown, id=new_id(), kind="edit", outputs=given, edits=shown.id, started=time.time(), seconds=0.0, log=""
+        shown,
+        id=new_id(),
+        kind="edit",
+        outputs=given,
+        edits=shown.id,
+        status="done",
+        error="",
+        items=-1,
+        started=time.time(),
+        seconds=0.0,
+        log="",
     )

@@ -118,7 +118,7 @@ class Executor:
                 return Outcome(done, hit=True)
             held = claimed.pop_all()  # until it is decided, whatever becomes of who waits for it
             done.add_done_callback(lambda _: held.close())
-            return Outcome(await asyncio.wrap_future(done), hit=False)
+            return Outcome(await _to_the_end(_given(done)), hit=False)  # it is recorded, whoever stops it now
 
     async def _attempt(self, attempt: Attempt, shared: Identity | None, claimed: ExitStack) -> Run | Future[Run]:
         """Run a step in its slot, with a claim on its key; or give the run that somebody else recorded meanwhile."""
@@ -157,7 +157,7 @@ class Executor:
         if hasattr(runner, "execute"):
             return await self._in_thread(attempt, cast(LocalRunner, runner), lease, slot)
         try:
-            running = self._run_remote(attempt, runner, lease)
+            running = self._run_remote(attempt, runner, lease, slot)
             given = await _within(running, attempt) if attempt.spec.timeout is not None else await running
             return self._record(attempt, *given)
         except asyncio.CancelledError:
@@ -187,10 +187,12 @@ class Executor:
             if attempt.spec.timeout is None:
                 return await handle.result()
             waiting = asyncio.ensure_future(handle.result())
-            done, _ = await asyncio.wait({waiting}, timeout=attempt.spec.timeout)
-            if done:
-                return waiting.result()
-            waiting.cancel()
+            try:
+                await asyncio.wait({waiting}, timeout=attempt.spec.timeout)
+                if waiting.done():
+                    return waiting.result()
+            finally:
+                waiting.cancel()
             failure: Callable[[Attempt, bool], DaggrError] = _timed_out
         except asyncio.CancelledError:
             failure = _stopped
@@ -204,17 +206,28 @@ class Executor:
         for item in taken.staged:
             self._store.artifacts.discard(item)
 
-    async def _run_remote(self, attempt: Attempt, runner: Runner, lease: Lease) -> Done:
+    async def _run_remote(self, attempt: Attempt, runner: Runner, lease: Lease, slot: ExitStack) -> Done:
         attempt.folder.mkdir(parents=True, exist_ok=True)
         if any(map(is_undrawn, attempt.step.bindings)):
-            with lease.held():
-                await self._worker.submit(attempt.draw, attempt.write_log).result()
+            await self._draw(attempt, lease, slot)
         else:
             attempt.draw(None)
-        call = await self._in_io(attempt.call)
+        call = await _whole(self._in_io(attempt.call))
         with lease.held():
             returned = await runner.run(call)
         return returned, await self._in_io(lambda: self._take(attempt, returned))
+
+    async def _draw(self, attempt: Attempt, lease: Lease, slot: ExitStack) -> None:
+        """Sample the callables, in a thread. It has the slot as long as they run."""
+        with lease.held():
+            handle = self._worker.submit(attempt.draw, attempt.write_log)
+        try:
+            await handle.result()
+        except asyncio.CancelledError:
+            if await _to_the_end(handle.cancel(self.grace)) != "stopped":
+                slot.pop_all()
+                handle.on_end(lease.release)
+            raise
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -336,6 +349,20 @@ async def _within(running: Awaitable[T], attempt: Attempt) -> T:
         await _to_the_end(_ended(task))
         raise _timed_out(attempt)
     return task.result()
+
+
+async def _given(future: Future[T]) -> T:
+    return await asyncio.wrap_future(future)
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for something that must not be broken off; who was cancelled meanwhile is so then."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await _to_the_end(_ended(task))
+        raise
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:

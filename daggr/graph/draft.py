@@ -116,7 +116,7 @@ def _check_scattered(drawing: Drawing) -> None:
             )
 
     for name in drawing.scattered:
-        if drawing.nodes[name].kind == "interaction":
+        if any(variant.kind == "interaction" for variant in variants_of(drawing.nodes[name]).values()):
             raise ScatterError(
                 f"{name!r} asks a person, and cannot do so once for every item.",
                 "Gather what it is given with .all(), and ask once.",

@@ -146,17 +146,19 @@ class Processes:
         hangs = bad and not self.calm and self.random.random() < 0.5
         try:
             await asyncio.sleep(HOURS if hangs else spec.seconds)
-            if bad:
-                raise self.random.choice((Lost, NodeFailedError, asyncio.CancelledError))("it is its fate")
         except asyncio.CancelledError:
             dead = asyncio.Event()
-            self.watch.loop.call_later(self.random.choice([0.0, 0.5, 2.0]), lambda: (end(), dead.set()))
+
+            def die() -> None:
+                end()
+                dead.set()
+
+            self.watch.loop.call_later(self.random.choice([0.0, 0.5, 2.0]), die)
             await dead.wait()  # it dies even if nobody waits for that any more
             raise
-        except Exception:
-            end()
-            raise
         end()
+        if bad:
+            raise self.random.choice((Lost, NodeFailedError, asyncio.CancelledError))("it is its fate")
         return Returned({"out": result_of(spec, call.definition, call.inputs)})
 
 

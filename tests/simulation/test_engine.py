@@ -139,6 +139,7 @@ class World:
             assert future.done()
             if click.mode not in ("call", "refresh"):
                 assert not future.cancelled(), "a job gave nothing, not even an error"
+                assert future.exception() is None, f"a job raised {future.exception()!r}; it gives its failure"
                 assert future.result() is None or isinstance(future.result(), DaggrError)
             elif not future.cancelled():
                 assert future.exception() is None or isinstance(future.exception(), DaggrError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daggr.engine.program import ANSWER
-from daggr.engine.runners.base import Call, Returned, to_ports
+from daggr.engine.runners.base import Call, Returned, texts_in
 from daggr.errors import NodeFailedError
 from daggr.graph.nodes.interaction import InteractionSpec
 
@@ -27,6 +27,7 @@ class InteractionRunner:
         if not isinstance(spec, InteractionSpec):
             raise TypeError(f"not an interaction: {spec!r}")
         given = dict(call.inputs)
+        texts = frozenset(text for value in given.values() for text in texts_in(value))
         answer = given.pop(ANSWER)
         asked = next(iter(given.values()), None)
         match spec.interaction_type:
@@ -37,9 +38,9 @@ class InteractionRunner:
             case _:
                 value = answer
         if len(spec.outputs) > 1 and isinstance(value, dict) and set(value) <= set(spec.outputs):
-            return Returned({port: value.get(port) for port in spec.outputs})
-        values, notes = to_ports(spec, value)
-        return Returned(values, notes=notes)
+            return Returned({port: value.get(port) for port in spec.outputs}, texts)
+        first, *others = spec.outputs
+        return Returned({first: value, **dict.fromkeys(others)}, texts)
 
 
 def _approved(spec: InteractionSpec, asked: Any, answer: Any) -> Any:
