@@ -22,6 +22,8 @@ import uvicorn
 
 from daggr import config
 from daggr.engine.engine import Answer, CacheMode, Engine
+from daggr.engine.intake import with_files
+from daggr.engine.outputs import LISTS
 from daggr.engine.program import Program
 from daggr.engine.trial import trial
 from daggr.errors import ArtifactCorruptError, ArtifactMissingError, ConfigError, EndpointError, did_you_mean
@@ -222,7 +224,11 @@ def _stage(engine: Engine, program: Program, inputs: Mapping[str, Any]) -> dict[
     values = dict(inputs)
     for name, value in inputs.items():
         field = program.drawing.inputs.get(name)
-        if field is not None and field.component.is_file and value is not None:
+        if field is None or value is None:
+            continue
+        if field.component.type in LISTS or (field.component.is_file and isinstance(value, (list, tuple))):
+            values[name] = with_files(engine.store, name, value)
+        elif field.component.is_file:
             values[name] = engine.stage_file(name, value)
     return engine.stage_inputs(program, values)
 

@@ -84,7 +84,7 @@ def own_home(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_old_readings() -> Iterator[None]:
-    """Each engine that closes looks at all functions its process knows: those of other tests are none of its business."""
+    """Each engine that closes looks at all functions that its process knows: not at those of other tests."""
     yield
     if (reading := sys.modules.get("daggr.engine.fingerprint.reading")) is not None:
         reading._readings.clear()

@@ -189,7 +189,9 @@ class Engine:
     def answer(
         self, program: Program, owner: str, sheet: bytes, node: str, answer: bytes
     ) -> tuple[str, Future[DaggrError | None]]:
-        """Answer an interaction of a sheet, for what it is asked now. `answer` is the digest of a value that is kept.
+        """Answer an interaction of a sheet, for what it is asked now, and run what comes after it.
+
+        `answer` is the digest of a value that is kept.
 
         Returns the job's id at once.
 
@@ -203,7 +205,7 @@ class Engine:
         if ANSWER not in program.definitions[node].sampled:
             raise GraphError(f"{node!r} does not ask anything.", where=program.drawing.nodes[node].where)
         given = Given(state.inputs, {(node, ANSWER): answer})
-        plan = Plan(program, {node}, given, frozenset({node}), state.heads)
+        plan = Plan(program, {node, *program.drawing.below(node)}, given, frozenset({node}), state.heads)
         return self._start(program, view, sheet, plan, frozenset({node}), only=True)
 
     def stop(self, job: str) -> bool:
@@ -242,7 +244,7 @@ class Engine:
         with held, self._by_lookup(program, sheet) as find:
             plan.resolve(find)
             if only:
-                check_parents(plan)
+                check_parents(plan, force)
             held = held.pop_all()  # what the plan found stays until the job ends
 
         def keep(txn: Txn, step: Step, run: Run) -> None:
@@ -262,11 +264,24 @@ class Engine:
         )
         self._sheet_of[job.id] = sheet
         announce(job, self._tell)
-        return job.id, self._submit(job, self._carry_out(job, held))
+        return job.id, self._submit(job, self._carry_out(job, held), held)
 
-    def _submit(self, job: Job, work: Coroutine[Any, Any, T]) -> Future[T]:
+    def _submit(self, job: Job, work: Coroutine[Any, Any, T], held: ExitStack) -> Future[T]:
         self._jobs[job.id] = None
-        return self._thread.submit(work)
+        future = self._thread.submit(work)
+
+        def forget() -> None:  # cancelled before it began: it never will
+            if job.id in self._jobs and self._jobs[job.id] is None:
+                self._end(job, held)
+
+        future.add_done_callback(lambda future: self._thread.call(forget) if future.cancelled() else None)
+        return future
+
+    def _end(self, job: Job, held: ExitStack) -> None:
+        held.close()
+        self._jobs.pop(job.id, None)
+        self._sheet_of.pop(job.id, None)
+        self._stopping.discard(job.id)
 
     def _hold(self) -> ExitStack:
         held = ExitStack()
@@ -283,9 +298,7 @@ class Engine:
             with held:
                 return await carry_out(job, self.executor, self._tell)
         finally:
-            self._jobs.pop(job.id, None)
-            self._sheet_of.pop(job.id, None)
-            self._stopping.discard(job.id)
+            self._end(job, held)
 
     def call(
         self,
@@ -327,7 +340,7 @@ class Engine:
             raise NotCachedError(f"There is no cached result of {missing!r} for these inputs.")
         look = partial(self._by_action, program)
         job = Job(uuid.uuid4().hex, program, plan, owner, look, look, forced=force, anew=cache == "refresh")
-        return self._submit(job, self._complete(job, known, held))
+        return self._submit(job, self._complete(job, known, held), held)
 
     async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
         failure = await self._carry_out(job, held)

@@ -6,9 +6,9 @@ processes a claim on the action key (`daggr/store/claims.py`) is held from befor
 recorded. Who finds a key claimed waits without a slot, a thread or a transaction, and looks the run up when the claim
 is free: then it is there, or its maker has failed or was killed, and the next one executes it.
 
-Not everything flies. A step that is forced executes, for that is what was asked for. So does one that would not be
-found by key (`cache=False`, a definition that cannot be vouched for), and one whose sampled inputs are not drawn yet:
-each draws its own. They neither wait for anybody nor are waited for.
+Not everything flies. A step that is forced executes, for that is what was asked for: it joins nobody, though others may
+join it. One that would not be found by key (`cache=False`, a definition that cannot be vouched for), and one whose
+sampled inputs are not drawn yet, neither waits for anybody nor is waited for: each draws its own.
 
 A claim is held only by who executes, never by who waits for a slot or for another claim. So those who wait for each
 other in a circle are functions that ask, by a nested `graph.run`, for what is waiting for them. Within a process such a
@@ -75,6 +75,8 @@ class Flights:
             flight = self._flying.get(wanted)
             if flight is not None and asking is not None and not flight.has_started:
                 return await execute(order)  # it may wait for the very slot that who asks here has
+            if flight is not None and order.alone:
+                return await execute(order)
             if flight is None:
                 flight = self._flying[wanted] = Flight(order)
                 flight.task = asyncio.create_task(self._fly(wanted, flight, execute))
@@ -142,6 +144,7 @@ class Flight:
             partial=self._partial,
             recorded=self._recorded,
             flow=first.flow,
+            alone=first.alone,
         )
         """What the execution tells goes to everybody aboard."""
         self._lock = threading.Lock()

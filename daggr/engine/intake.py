@@ -11,7 +11,7 @@ from daggr.digest import Digest, UnencodableError
 from daggr.engine.program import Program, default_value
 from daggr.errors import UnknownInputError, did_you_mean
 from daggr.graph.drawing import UiInput
-from daggr.store.artifacts import Staged
+from daggr.store.artifacts import FileRef, Staged
 from daggr.store.store import Store
 
 
@@ -87,6 +87,30 @@ def stage_file(store: Store, name: str, path: Any) -> Stored:
     item = store.artifacts.stage_file(source)
     _keep_new(store, [item])
     return Stored(item.digest)
+
+
+def with_files(store: Store, name: str, value: Any) -> Any:
+    """A value for an input of several files, such as a gallery: paths in it become files.
+
+    Raises:
+        UnknownInputError: there is no file at one of the paths.
+    """
+    staged: list[Staged] = []
+
+    def kept(item: Any, *, is_path: bool) -> Any:
+        if isinstance(item, (list, tuple)):  # of a pair the second is a caption
+            pair = isinstance(item, tuple) and len(item) == 2
+            return type(item)(kept(part, is_path=not (pair and index)) for index, part in enumerate(item))
+        if not is_path or not isinstance(item, (str, Path)):
+            return item
+        if not Path(item).is_file():
+            raise UnknownInputError(f"Input {name!r} takes paths of files; there is no file at {str(item)!r}.")
+        staged.append(store.artifacts.stage_file(Path(item)))
+        return FileRef(staged[-1].digest)
+
+    made = kept(value, is_path=False) if isinstance(value, (str, Path)) else kept(value, is_path=True)
+    _keep_new(store, staged)
+    return made
 
 
 def _keep_new(store: Store, staged: Iterable[Staged]) -> None:

@@ -38,7 +38,7 @@ Keep = Callable[[Txn, Step, Run], None]
 """Records what else changes with a step's result, in the transaction that records the run."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Job:
     """What is carried out, for whom; `lookup` opens a look at the store, `items` one for the items of scattered steps.
 
@@ -57,6 +57,8 @@ class Job:
     forced: frozenset[str] = frozenset()
     anew: bool = False
     reopened: set[str] = field(default_factory=set)
+    ended: bool = False
+    """Nothing is told of it any more: what was abandoned may go on printing."""
 
 
 def announce(job: Job, observe: Observer) -> None:
@@ -88,13 +90,14 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
         while running:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                step = running.pop(task)
+                step = running[task]
                 error = _error_of(task, step)
                 if error is None:
                     _finish(job, step, task.result(), observe)
                 elif not await _reopen(job, step, error, executor, observe):
                     first = first or error
                     _fail(job, step, error, observe)
+                del running[task]
             start_ready()
     except asyncio.CancelledError:
         first = await _stop(job, running, observe)
@@ -102,6 +105,7 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
         await _stop(job, running, observe)
         raise
     finally:
+        job.ended = True
         observe(JobEnded(job.id, job.sheet, ""))
     return first
 
@@ -133,7 +137,11 @@ async def _reopen(job: Job, step: Step, error: DaggrError, executor: Executor, o
     if not isinstance(error, (ArtifactMissingError, ArtifactCorruptError)) or step.node in job.reopened:
         return False
     job.reopened.add(step.node)
-    again = job.plan.reopen(step.node, await executor.lost(step))
+    try:
+        gone = await executor.lost(step)
+    except DaggrError:  # the store has other troubles
+        return False
+    again = job.plan.reopen(step.node, gone)
     for other in again or ():
         log.warning("the result of %r is damaged or gone; it is made again", other.node)
         observe(StepQueued(job.id, job.sheet, other.node))
@@ -175,9 +183,13 @@ def _fail(job: Job, step: Step, error: DaggrError, observe: Observer) -> None:
 def _order(job: Job, step: Step, observe: Observer) -> Order:
     loop, keep = asyncio.get_running_loop(), job.keep
 
+    def deliver(event: StepEvent) -> None:
+        if not job.ended:
+            observe(event)
+
     def tell(kind: type[StepEvent], *values: object) -> None:  # user code tells from its own thread
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody hears it any more
-            loop.call_soon_threadsafe(observe, kind(job.id, job.sheet, step.node, *values))
+            loop.call_soon_threadsafe(deliver, kind(job.id, job.sheet, step.node, *values))
 
     return Order(
         owner=job.owner,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -88,6 +88,7 @@ class Lane:
         self._progress = progress
         self._execute = execute
         self._next = 0
+        self._stopped = False
         self._missing: deque[tuple[int, Step]] = deque()
         order, step = group.order, group.step
         self._order = replace(
@@ -103,7 +104,7 @@ class Lane:
 
     async def work(self) -> None:
         """Take items until there are none."""
-        while self._missing or self._next < self._progress.count:
+        while not self._stopped and (self._missing or self._next < self._progress.count):
             if not self._missing:
                 self._look_up()
                 await asyncio.sleep(0)
@@ -116,6 +117,19 @@ class Lane:
                 raise  # no other item would fare better
             except DaggrError as error:
                 self._progress.fail(index, error)
+
+    async def stop(self, consumers: Sequence[asyncio.Task[None]]) -> None:
+        """Begin no other item, and wait until those on their way have ended, whoever is stopped meanwhile."""
+        self._stopped = True  # a consumer whose item is being recorded just now does not see that it is cancelled
+        waiting = {consumer for consumer in consumers if not consumer.done()}
+        for consumer in waiting:
+            consumer.cancel()
+        while waiting:
+            with suppress(asyncio.CancelledError):
+                _, waiting = await asyncio.wait(waiting)
+        for consumer in consumers:
+            if not consumer.cancelled():
+                consumer.exception()
 
     def _look_up(self) -> None:
         """Sort the next few items into those that are known and those that are not."""

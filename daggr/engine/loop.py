@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -25,7 +26,8 @@ class LoopThread:
 
     def call(self, work: Callable[[], object]) -> None:
         """Do something in the loop, soon."""
-        self._loop.call_soon_threadsafe(work)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and all that was in it
+            self._loop.call_soon_threadsafe(work)
 
     def close(self) -> None:
         """Cancel what still runs, and end the thread."""

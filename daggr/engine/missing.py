@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from daggr.engine.bindings import is_lenient
 from daggr.engine.plan import Plan, Step
 from daggr.engine.program import Program
 from daggr.errors import GraphError, NodeFailedError
 
 
-def check_parents(plan: Plan) -> None:
-    """See to it that the steps of a plan have what they need.
+def check_parents(plan: Plan, nodes: Collection[str]) -> None:
+    """See to it that some steps of a plan have what they need.
 
     Raises:
         GraphError: one of them does not, naming what to run first.
     """
     for step in plan.steps.values():
-        if step.missing:
+        if step.missing and step.node in nodes:
             names = ", ".join(repr(name) for name in dict.fromkeys(step.missing))
             raise GraphError(f"{step.node!r} needs a result of {names} first.", "Run that first, or run to here.")
 

@@ -68,14 +68,17 @@ class Scatter:
         lane = Lane(group, columns, progress, self._execute)
         consumers = [asyncio.create_task(lane.work()) for _ in range(min(WINDOW, count))]
         try:
-            if consumers:
-                await asyncio.gather(*consumers)
+            if consumers:  # not `gather`, which would cancel them, too: a second time breaks off what ends an item well
+                done, _ = await asyncio.wait(consumers, return_when=asyncio.FIRST_EXCEPTION)
+                for consumer in done:
+                    consumer.result()
         except (asyncio.CancelledError, RunCancelledError):
-            await _cancelled(consumers)
+            await lane.stop(consumers)
+            progress.close()
             outcome = await asyncio.shield(self._record(group, progress, "cancelled"))
             raise RunCancelledError(outcome.run.error) from None
         except BaseException:
-            await _cancelled(consumers)
+            await lane.stop(consumers)
             raise
         finally:
             progress.close()
@@ -148,7 +151,8 @@ class _Progress:
 
     def fail(self, index: int, error: DaggrError) -> None:
         """An item has none."""
-        self._first_error = self._first_error or f"[{index}] {error.message}"
+        where = f" {error.hint}" if error.hint.startswith("Raised at") else ""
+        self._first_error = self._first_error or f"[{index}] {error.message}{where}"
         self.failed.append(index)
         self.tell()
 
@@ -198,9 +202,3 @@ def _common_length(step: Step, columns: Sequence[Column], where: str | None) -> 
             where,
         )
     return next(iter(lengths.values()), 0)
-
-
-async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

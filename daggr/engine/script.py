@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import sys
@@ -182,7 +183,7 @@ def search_script(origin: Origin, wanted: str, path: Sequence[str]) -> Search:
         except ScriptError:
             if not search.drawings:  # else it was interrupted and did not like it
                 raise
-    search.drawings += [drawing_of(value) for value in names.values() if isinstance(value, Graph)]
+    search.drawings += [drawing_of(graph) for graph in gc.get_objects() if isinstance(graph, Graph)]  # in any list
     search.alone |= {v.name: spec_of(v) for v in names.values() if isinstance(v, Node) and v.name not in search.alone}
     return search
 

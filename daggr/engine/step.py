@@ -94,7 +94,7 @@ class Executor:
 
     async def _one(self, program: Program, step: Step, order: Order) -> Outcome:
         definition = program.definitions[step.node]
-        if order.alone or not _flies(definition, step):
+        if not _flies(definition, step):
             return await self._execute(program, step, order, None)
         identity = identity_of(definition.fingerprint.digest, step.bindings)
         return await self._flights.join(
@@ -126,8 +126,9 @@ class Executor:
             lease = await SLOTS.take(place_of(attempt.spec, self._session(attempt.order)), attempt.order.flow)
             with ExitStack() as slot:
                 slot.callback(lease.release)
-                if shared is None or self._claim(shared, claimed):
-                    if shared is not None and (known := self._known(attempt, shared)) is not None:
+                forced = attempt.order.alone  # it executes in any case; others need not do so, too
+                if shared is None or self._claim(shared, claimed) or forced:
+                    if shared is not None and not forced and (known := self._known(attempt, shared)) is not None:
                         return known
                     self.has_run = True
                     attempt.begin()
@@ -186,7 +187,7 @@ class Executor:
         try:
             if attempt.spec.timeout is None:
                 return await handle.result()
-            waiting = asyncio.ensure_future(handle.result())
+            waiting = _heard(asyncio.ensure_future(handle.result()))
             try:
                 await asyncio.wait({waiting}, timeout=attempt.spec.timeout)
                 if waiting.done():
@@ -337,7 +338,7 @@ def _timed_out(attempt: Attempt, ended: bool = True) -> RunTimeoutError:
 
 async def _within(running: Awaitable[T], attempt: Attempt) -> T:
     """The result of something, if it comes in time."""
-    task = asyncio.ensure_future(running)
+    task = _heard(asyncio.ensure_future(running))
     try:
         done, _ = await asyncio.wait({task}, timeout=attempt.spec.timeout)
     except asyncio.CancelledError:
@@ -357,12 +358,18 @@ async def _given(future: Future[T]) -> T:
 
 async def _whole(work: Coroutine[Any, Any, T]) -> T:
     """Wait for something that must not be broken off; who was cancelled meanwhile is so then."""
-    task = asyncio.create_task(work)
+    task = _heard(asyncio.create_task(work))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await _to_the_end(_ended(task))
         raise
+
+
+def _heard(task: asyncio.Future[T]) -> asyncio.Future[T]:
+    """What comes of it may be nobody's concern any more."""
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return task
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:
@@ -371,7 +378,7 @@ async def _ended(task: asyncio.Future[Any]) -> None:
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """Wait for something that must not be broken off, whoever is cancelled meanwhile."""
-    task = asyncio.create_task(work)
+    task = _heard(asyncio.create_task(work))
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.shield(task)

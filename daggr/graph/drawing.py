@@ -139,6 +139,17 @@ class Drawing:
         """The inputs, each once."""
         return tuple(field for given, field in self.inputs.items() if given == field.id)
 
+    def below(self, name: str) -> frozenset[str]:
+        """The nodes that need a node, itself left out."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            for edge in self.edges_from[waiting.pop()]:
+                if edge.target not in found:
+                    found.add(edge.target)
+                    waiting.append(edge.target)
+        return frozenset(found)
+
     def ancestors(self, name: str) -> frozenset[str]:
         """The nodes that a node needs, itself included."""
         found: set[str] = set()

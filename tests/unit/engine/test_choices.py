@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from daggr import FnNode, Graph, GraphError, InputNode, InteractionNode, NodeFai
 from daggr.engine.engine import Engine
 from daggr.errors import UnknownPortError
 from daggr.graph.graph import drawing_of
-from tests.handmade import Field, Number
+from tests.handmade import Field, Image, Number
 from tests.unit.engine.desk import Desk
 from tests.unit.engine.making import PATIENCE
 
@@ -133,7 +134,8 @@ def test_an_answer_is_for_what_was_asked(engine: Engine) -> None:
     desk.set(In__x="b")
     desk.run(None, "all")
     assert desk.reason("ask")  # nobody approved that
-    assert "after" not in desk.view.state(desk.id).results
+    assert desk.reason("after")
+    assert desk.value("after") == ["a"]
     desk.set(In__x="a")
     desk.run(None, "all")
     assert desk.value("after") == ["a"]
@@ -235,3 +237,38 @@ def test_this_step_runs_on_what_its_parents_show(engine: Engine) -> None:
     desk.run("sum", "step")
     assert desk.value("sum", "sum") == 2
     assert desk.reason("first") == "changed: x"
+
+
+def test_an_answer_starts_what_comes_after_it(engine: Engine) -> None:
+    desk = Desk(engine, asking("approve", "a"))
+    desk.run("after")
+    desk.answer("ask", True)
+    assert desk.value("after") == ["a"]
+
+
+def test_an_input_of_another_variant_brings_its_known_result_back(engine: Engine) -> None:
+    desk = Desk(engine, doubled_or_added())
+    desk.set(either__variant="add")
+    desk.run(None, "all")
+    desk.set(either__k=20)
+    desk.run(None, "all")
+    desk.set(either__k=10)
+    assert desk.value("text", "text") == "13"
+    assert not desk.reason("text")
+
+
+def test_text_as_an_answer_never_becomes_a_file(engine: Engine, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    ask = InteractionNode("ask", "image_input", outputs={"image": Image()})
+    graph = Graph("Secret", nodes=[FnNode(str, name="show", inputs={"object": ask.image})])
+    with pytest.raises(NodeFailedError, match="came in as text"):
+        call(engine, graph, ask__image=str(secret))
+
+
+def test_a_question_that_has_an_input_of_the_same_name_is_asked_all_the_same(engine: Engine) -> None:
+    ask = InteractionNode("ask", "generic", inputs={"text": Field(value="the default")}, outputs={"text": None})
+    graph = Graph("Same", nodes=[FnNode(str, name="show", inputs={"object": ask.text})])
+    with pytest.raises(NodeFailedError, match=r"(?s)waits for an answer.*'ask__text_answer'"):
+        call(engine, graph)
+    assert call(engine, graph, ask__text_answer="mine") == "mine"

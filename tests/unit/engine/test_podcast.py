@@ -50,7 +50,9 @@ def podcast(folder: Path, told: Path) -> Graph:
         return sound(out, sum(map(tone, audio_files)))
 
     host = FnNode(voice, name="host", inputs={"description": gr.Textbox(value="deep")}, outputs={"audio": gr.Audio()})
-    guest = FnNode(voice, name="guest", inputs={"description": gr.Textbox(value="bright")}, outputs={"audio": gr.Audio()})
+    guest = FnNode(
+        voice, name="guest", inputs={"description": gr.Textbox(value="bright")}, outputs={"audio": gr.Audio()}
+    )
     dialogue = FnNode(
         generate_dialogue,
         name="dialogue",

@@ -141,7 +141,10 @@ def test_lists_of_different_lengths_are_an_error_that_names_them(engine: Engine)
 @pytest.mark.parametrize(
     ("items", "said"),
     [
-        ([{"text": "a"}, {"txt": "b"}], r"\[1\].*takes 'text' of each item, but item \[1\] has only: txt. Did you mean"),
+        (
+            [{"text": "a"}, {"txt": "b"}],
+            r"\[1\].*takes 'text' of each item, but item \[1\] has only: txt. Did you mean",
+        ),
         ([{"text": "a"}, 7], r"\[1\].*item \[1\] is a int"),
     ],
 )
@@ -295,3 +298,42 @@ def test_progress_is_told_but_not_for_every_item(engine: Engine) -> None:
     assert len(progress) <= took * 20 + 3
     ends = [event for event in told if isinstance(event, (StepFinished, StepFailed)) and event.node == "wrap"]
     assert len(ends) == 1
+
+
+def test_a_stop_stops_the_items_that_have_not_begun(engine: Engine, calls: Calls) -> None:
+    def slow(x: int) -> int:
+        time.sleep(0.05)
+        return x
+
+    desk = Desk(engine, Graph("Many", nodes=[wrapping(items_of(list(range(200))), calls(slow))]))
+    job, future = engine.start(desk.program, "local", desk.id, "wrap", "to_here")
+    wait_until(lambda: len(calls.so_far()) >= 3)
+    engine.stop(job)
+    future.result(PATIENCE)
+    begun = len(calls.take())
+    assert begun < 60
+    time.sleep(0.2)
+    assert calls.take() == []
+
+
+def test_items_of_an_edited_group_are_given_what_belongs_to_them(engine: Engine) -> None:
+    pair = FnNode(
+        lambda x: (x, x * 10), name="pair", inputs={"x": items_of([1, 2, 3]).items.each}, outputs={"y": None, "z": None}
+    )
+    end = FnNode(lambda z: [z], name="end", inputs={"z": pair.z}, outputs={"o": None})
+    desk = Desk(engine, Graph("Edited", nodes=[end]))
+    desk.run(None, "all")
+    desk.edit("pair", y=[7, 8, 9])
+    desk.run("end", "force")
+    assert desk.value("end", "o") == [[10], [20], [30]]
+
+
+def test_a_click_and_all_at_once_execute_once(engine: Engine, calls: Calls) -> None:
+    node = FnNode(calls(lambda x: time.sleep(0.3)), name="slow", inputs={"x": Number(value=1)}, version=1)
+    desk = Desk(engine, Graph("Twice", nodes=[node]))
+    click = engine.start(desk.program, "local", desk.id, "slow", "to_here")[1]
+    everything = engine.start(desk.program, "local", desk.id, None, "all")[1]
+    called = engine.call(desk.program, "local", {}, frozenset({"slow"}))
+    for future in (click, everything, called):
+        future.result(PATIENCE)
+    assert calls.take() == [1]

@@ -90,7 +90,8 @@ def test_a_users_functions_run_one_at_a_time_and_other_users_beside_them(engine:
         future.result(PATIENCE)
     assert [at_once(told) for told in graphs.values()] == [1, 1]
     one, other = (spans(told) for told in graphs.values())
-    assert one[0][0] < other[-1][1] and other[0][0] < one[-1][1]
+    assert one[0][0] < other[-1][1]
+    assert other[0][0] < one[-1][1]
 
 
 def test_concurrent_functions_run_at_once(engine: Engine, tmp_path: Path) -> None:
@@ -268,5 +269,5 @@ def test_hung_processes_are_gone_soon_and_delay_nobody(engine: Engine, hanging: 
 def test_an_isolated_function_that_is_in_no_script_says_so(engine: Engine) -> None:
     lost = FnNode(lambda: 1, name="nowhere", isolate=True)
     program = engine.load(drawing_of(Graph("Nowhere", nodes=[lost])))
-    with pytest.raises(NodeFailedError, match="The script makes no node .nowhere."):
+    with pytest.raises(NodeFailedError, match="The script makes no node"):
         engine.call(program, "local", {}, frozenset({"nowhere"})).result(PATIENCE)
