@@ -38,7 +38,7 @@ from tests.simulation.memory import MemoryStore
 from tests.simulation.threads import SimHandle, SimWorker, here
 
 T = TypeVar("T")
-_asked: ContextVar[tuple[object, bytes]] = ContextVar("asked")
+_asked: ContextVar[tuple[object, bytes, bool]] = ContextVar("asked")
 """What is executed: something that stands for it, and its key; empty if it is shared with nobody."""
 
 HOURS = 100_000.0
@@ -72,7 +72,7 @@ class Watch:
     def begin(self, spec: SimSpec, abandoned: Callable[[], bool] = lambda: False) -> Callable[[], None]:
         """Somebody begins to work. Returns what ends it."""
         lease = _holding.get()[-1]
-        what, key = _asked.get()
+        what, key, is_shared = _asked.get()
         place = place_of(spec, f"{lease.flow[0]}")
         if place is not None:
             self.at_work[place.name] += 1
@@ -81,7 +81,7 @@ class Watch:
         if key and self.shared.setdefault(key, what) is not what:
             self.problems.append(f"{spec.name!r} is executed twice at the same time")
         self.begun += 1
-        self.working[what] = (lease.flow[2], bool(key), abandoned)
+        self.working[what] = (lease.flow[2], is_shared, abandoned)
 
         def end() -> None:
             self.ended += 1
@@ -187,7 +187,7 @@ class SimExecutor(Executor):
         alone = order.alone or definition.spec.cache is False or not drawn
         key = b"" if alone else identity_of(definition.fingerprint.digest, step.bindings).action
         what = object()
-        _asked.set((what, key))
+        _asked.set((what, key, shared is not None))
         try:
             return await super()._execute(program, step, order, shared)
         finally:
