@@ -56,3 +56,20 @@ def test_a_value_that_is_damaged_or_gone_is_made_again_by_its_node(
     assert desk.run("first") is None
     assert desk.value("first") == (["777", "888", 2] if scattered else ["777", 2])
     assert executed(Path(told)) == [*before, 7]
+
+
+def test_several_who_need_what_is_damaged_get_it_all(engine: Engine) -> None:
+    source = FnNode(lambda: "x" * 100_000, name="source", outputs={"text": None}, version=1)
+
+    def length(text: str, n: int) -> int:
+        return len(text) + n
+
+    nodes = [
+        FnNode(length, name=f"n{n}", inputs={"text": source.text, "n": n}, outputs={"k": None}, concurrent=True)
+        for n in range(3)
+    ]
+    desk = Desk(engine, Graph("Several", nodes=nodes))
+    desk.run("source")
+    flip(blobs(engine)[0])
+    assert desk.run(None, "all") is None
+    assert [desk.value(f"n{n}", "k") for n in range(3)] == [100_000, 100_001, 100_002]

@@ -16,7 +16,9 @@ import pytest
 from daggr import FnNode, Graph, NodeFailedError, RunTimeoutError
 from daggr.engine.engine import Engine
 from daggr.engine.events import JobEnded, StepCancelled, StepEvent, StepFailed, StepFinished, StepQueued, StepSkipped
+from daggr.engine.runners.base import Call, Returned
 from daggr.graph.graph import drawing_of
+from daggr.store.store import Store
 from tests.handmade import Number
 from tests.unit.engine.desk import Desk
 from tests.unit.engine.making import PATIENCE, tell, wait_until
@@ -271,3 +273,52 @@ def test_an_isolated_function_that_is_in_no_script_says_so(engine: Engine) -> No
     program = engine.load(drawing_of(Graph("Nowhere", nodes=[lost])))
     with pytest.raises(NodeFailedError, match="The script makes no node"):
         engine.call(program, "local", {}, frozenset({"nowhere"})).result(PATIENCE)
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_closing_ends_a_loop_whether_somebody_has_stopped_it_already_or_not(
+    store: Store, tmp_path: Path, asked_before: bool
+) -> None:
+    told = str(tmp_path / "told")
+
+    def forever() -> None:
+        while True:
+            tell(told, "still here")
+            time.sleep(0.01)
+
+    engine = Engine(store)
+    desk = Desk(engine, Graph("Closing", nodes=[FnNode(forever, name="loop")]))
+    job, _ = engine.start(desk.program, "local", desk.id, None, "all")
+    wait_until(Path(told).exists)
+    if asked_before:
+        engine.stop(job)
+        time.sleep(0.05)
+    engine.close()
+    size = Path(told).stat().st_size
+    time.sleep(0.3)
+    assert Path(told).stat().st_size == size
+
+
+def test_a_sampler_is_stopped_like_a_function(store: Store, tmp_path: Path) -> None:
+    told = str(tmp_path / "told")
+
+    class Remote:
+        async def run(self, call: Call) -> Returned:
+            return Returned({"output": call.inputs["seed"]})
+
+    def forever() -> int:
+        while True:
+            tell(told, "still here")
+            time.sleep(0.01)
+
+    engine = Engine(store, {"fn": Remote()})
+    engine.executor.grace = 0.1
+    desk = Desk(engine, Graph("Sampler", nodes=[FnNode(lambda seed: seed, name="n", inputs={"seed": forever})]))
+    job, future = engine.start(desk.program, "local", desk.id, None, "all")
+    wait_until(Path(told).exists)
+    engine.stop(job)
+    assert "stopped" in str(future.result(PATIENCE))
+    size = Path(told).stat().st_size
+    time.sleep(0.3)
+    assert Path(told).stat().st_size == size
+    engine.close()
