@@ -4,6 +4,7 @@
 canvas keeps them in SQLite; a replay takes the latest result of each node, whatever its inputs were.
 """
 
+# ruff: noqa: I001  (this `daggr` is the other one)
 from __future__ import annotations
 
 import asyncio
