@@ -34,6 +34,9 @@ WINDOW = 64
 PAUSE = 0.05
 """Seconds between two words on how far it is."""
 
+SPARED = 512
+"""After so many items memory is given back."""
+
 SHOWN = 12
 """Indices that an error names."""
 
@@ -62,7 +65,7 @@ class Scatter:
         group = Attempt(program, step, order, self._store)
         columns: list[Column] = await self._in_io(lambda: self._columns(program, step))
         count = _common_length(step, columns, group.spec.where)
-        progress = _Progress(step, list(group.spec.outputs), count, order)
+        progress = _Progress(step, list(group.spec.outputs), count, order, self._store.sparing())
         group.stand_for_samples()
         group.begin()
         lane = Lane(group, columns, progress, self._execute)
@@ -121,7 +124,7 @@ class Scatter:
 class _Progress:
     """How far a group is."""
 
-    def __init__(self, step: Step, ports: Sequence[str], count: int, order: Order) -> None:
+    def __init__(self, step: Step, ports: Sequence[str], count: int, order: Order, spare: Callable[[], None]) -> None:
         self.count = count
         self.runs = bytearray(16 * count)
         self.outputs = {port: bytearray(32 * count) for port in ports}
@@ -134,6 +137,7 @@ class _Progress:
         self._order = order
         self._first_error = ""
         self._told = 0.0
+        self._spare = spare
         self._later: asyncio.TimerHandle | None = None
         """The next word, if one is due."""
 
@@ -144,6 +148,8 @@ class _Progress:
         for output in run.outputs:
             self.outputs[output.port][32 * index : 32 * index + 32] = output.digest
         self.done += 1
+        if self.done % SPARED == 0:
+            self._spare()
         self.executed += not outcome.hit
         self.uncached = self.uncached or run.uncached
         self.notes.update(dict.fromkeys(run.notes))

@@ -26,15 +26,17 @@ class MappedFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def spare(self) -> None:
+    def spare(self, most: int = MOST) -> None:
         """Give pages back if there are many. Whoever looks at them meanwhile, in any thread, gets them again."""
-        if sys.platform == "linux" and _resident_of_files() > MOST:
+        if sys.platform == "linux" and resident_of_files() > most:
             for start, length in _mappings(os.path.realpath(self._path)):
                 _madvise(start, length, _MADV_DONTNEED)
 
 
-def _resident_of_files() -> int:
-    """Bytes, as proc(5) says of `statm`."""
+def resident_of_files() -> int:
+    """Bytes of files that are resident in this process, as proc(5) says of `statm`; 0 where nobody says so."""
+    if sys.platform != "linux":
+        return 0
     with open("/proc/self/statm", "rb", buffering=0) as file:
         return int(file.read(256).split()[2]) * _PAGE
 

@@ -39,6 +39,7 @@ from daggr.store.layout import prepare
 from daggr.store.lease import Attendance
 from daggr.store.presence import is_present
 from daggr.store.records import Note
+from daggr.store.resident import resident_of_files
 from daggr.store.tables import META, RELAXED, Txn
 from daggr.store.uses import Uses
 
@@ -46,6 +47,8 @@ log = logging.getLogger("daggr.store")
 
 T = TypeVar("T")
 _SECRET = b"secret"
+MORE = 16 << 20
+"""Bytes of the index that long work may make resident."""
 
 
 class Store:
@@ -170,6 +173,11 @@ class Store:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def sparing(self) -> Callable[[], None]:
+        """For long work: call it now and then, and little more of the index stays resident than when it began."""
+        most = resident_of_files() + MORE
+        return lambda: self.index.spare(most)
 
     def hold(self) -> AbstractContextManager[None]:
         """While the block lasts, nothing that is there now is removed for good: `with store.hold()`."""

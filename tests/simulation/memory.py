@@ -135,6 +135,10 @@ class MemoryStore:
     def path(self) -> Nowhere:
         return Nowhere()
 
+    def sparing(self) -> Callable[[], None]:
+        """Nothing is mapped."""
+        return lambda: None
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         self.holds += 1
