@@ -77,27 +77,29 @@ async def carry_out(job: Job, executor: Executor, observe: Observer) -> DaggrErr
     scattered step failed is no failure here: it may be that nobody needs them.
     """
     running: dict[asyncio.Task[Outcome], Step] = {}
+    ended: asyncio.Queue[asyncio.Task[Outcome]] = asyncio.Queue()
     first: DaggrError | None = None
 
     def start_ready() -> None:
         for step in job.plan.ready():
             step.state = "running"
             order = _order(job, step, observe)
-            running[asyncio.create_task(executor.execute(job.program, step, order))] = step
+            task = asyncio.create_task(executor.execute(job.program, step, order))
+            task.add_done_callback(ended.put_nowait)  # to wait for all of many, again and again, takes long
+            running[task] = step
 
     start_ready()
     try:
         while running:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                step = running[task]
-                error = _error_of(task, step)
-                if error is None:
-                    _finish(job, step, task.result(), observe)
-                elif not await _reopen(job, step, error, executor, observe):
-                    first = first or error
-                    _fail(job, step, error, observe)
-                del running[task]
+            task = await ended.get()
+            step = running[task]
+            error = _error_of(task, step)
+            if error is None:
+                _finish(job, step, task.result(), observe)
+            elif not await _reopen(job, step, error, executor, observe):
+                first = first or error
+                _fail(job, step, error, observe)
+            del running[task]
             start_ready()
     except asyncio.CancelledError:
         first = await _stop(job, running, observe)
