@@ -78,6 +78,8 @@ class Plan:
         self.steps = {name: Step(name) for name in program.drawing.nodes if name in wanted}
         self._number = {name: number for number, name in enumerate(self.steps)}
         self._ready: dict[str, Step] = {}
+        self._seen: dict[str, Step] = {}
+        """For steps that wait, one that they wait for."""
 
     def resolve(self, find: Find) -> list[Step]:
         """Look up whatever can be looked up now. Returns the steps that turned out to be hits."""
@@ -108,7 +110,8 @@ class Plan:
         """Take the run of an executed step. Returns the steps that turned out to be hits, or cannot run any more."""
         step = self.steps[node]
         step.run, step.state = run, "done"
-        changed = self._resolve_all(self._below(node), find)
+        below = [name for name in self._below(node) if not self._must_wait(name)]
+        changed = self._resolve_all(below, find)
         return [step for step in changed if step.state in ("hit", "blocked")]
 
     def reopen(self, node: str, gone: Collection[str]) -> list[Step] | None:
@@ -139,6 +142,18 @@ class Plan:
 
     def _below(self, node: str) -> Iterable[str]:
         return (edge.target for edge in self._program.drawing.edges_from[node])
+
+    def _must_wait(self, name: str) -> bool:
+        """Whether some step before another one has not ended: told by the one that was seen last, as a rule."""
+        seen = self._seen.get(name)
+        if seen is not None and seen.run is None and seen.state != "blocked":
+            return True
+        for edge in self._program.drawing.edges_to[name]:
+            before = self.steps.get(edge.source)
+            if before is not None and before.run is None and before.state != "blocked":
+                self._seen[name] = before
+                return True
+        return False
 
     def _resolve_all(self, names: Iterable[str], find: Find) -> list[Step]:
         """Resolve waiting steps, and what is below those that turn out to have a run or to be blocked."""
