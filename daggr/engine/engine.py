@@ -35,6 +35,7 @@ from daggr.engine.runners.isolated import IsolatedRunner
 from daggr.engine.sheet import Sheets
 from daggr.engine.step import Executor
 from daggr.engine.tracing import tracing
+from daggr.engine.waiting import heard
 from daggr.engine.why import Why, check_node, compare
 from daggr.engine.workers.process import ProcessWorker
 from daggr.engine.workers.thread import ThreadWorker
@@ -291,7 +292,7 @@ class Engine:
     async def _carry_out(self, job: Job, held: ExitStack) -> DaggrError | None:
         self._jobs[job.id] = task = asyncio.current_task()
         if task is not None:
-            task.add_done_callback(_heard)
+            heard(task)  # how it ended is told by events, whether anybody waits for it or not
             if job.id in self._stopping:  # it was stopped before it began
                 asyncio.get_running_loop().call_soon(task.cancel)
         try:
@@ -433,12 +434,6 @@ class Engine:
         if tasks:
             await asyncio.wait(tasks, timeout=PATIENCE - 1)
         await self._gradio.close()
-
-
-def _heard(task: asyncio.Task[Any]) -> None:
-    """How a job ended is told by its events, whether anybody waits for it or not."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _answer(plan: Plan, known: int) -> Answer:

@@ -23,12 +23,13 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from daggr.engine.keys import Identity
 from daggr.engine.order import Order, Outcome
+from daggr.engine.waiting import all_ended
 from daggr.errors import NodeFailedError, RunCancelledError
 from daggr.graph.nodes.base import NodeSpec
 from daggr.store.records import Run
@@ -174,9 +175,7 @@ class Flight:
         Raises:
             RunCancelledError: it says how.
         """
-        while not self.task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({self.task})
+        await all_ended([self.task])
         if isinstance(self._error, RunCancelledError):
             raise self._error
         return self._outcome

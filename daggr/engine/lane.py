@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -13,21 +13,20 @@ from typing import Any, Protocol
 from daggr.digest import UnencodableError, digest
 from daggr.engine.attempt import Attempt
 from daggr.engine.keys import Identity, identity_of
-from daggr.engine.order import Order, Outcome
-from daggr.engine.plan import Step
+from daggr.engine.order import Order, Outcome, unheard
+from daggr.engine.plan import Step, nothing
 from daggr.engine.program import Program
+from daggr.engine.waiting import all_ended, heard
 from daggr.errors import DaggrError, NodeFailedError, RunCancelledError, StoreError, did_you_mean
 from daggr.graph.edge import Take
 from daggr.store.artifacts import identify
+from daggr.store.parts import ABSENT
 from daggr.store.records import Binding, Run
 
 Execute = Callable[[Program, Step, Order], Awaitable[Outcome]]
 
 TURN = 32
 """Items that are looked up in one go, before others have their turn."""
-
-NONE = bytes(32)
-"""In place of the digest of what is not there."""
 
 
 class Tally(Protocol):
@@ -70,7 +69,7 @@ class Column:
         given = self.binding
         if self.values is None:
             found, run = self.listed[32 * index : 32 * index + 32], self.runs[16 * index : 16 * index + 16]
-            return None if found == NONE else (_replaced(given, found, run), None)
+            return None if found == ABSENT else (_replaced(given, found, run), None)
         value = _field(self.values[index], self.take.key, index, node)
         try:
             return _replaced(given, identify(value), given.run), (value,)
@@ -96,9 +95,9 @@ class Lane:
             log=group.write_log,
             keep=None,
             alone=order.anew,
-            started=_ignored,
-            progress=_ignored,
-            partial=_ignored,
+            started=unheard,
+            progress=unheard,
+            partial=unheard,
         )
         self._plain = {binding.port: binding for binding in step.bindings if binding.port not in step.split}
 
@@ -121,21 +120,15 @@ class Lane:
     async def stop(self, consumers: Sequence[asyncio.Task[None]]) -> None:
         """Begin no other item, and wait until those on their way have ended, whoever is stopped meanwhile."""
         self._stopped = True  # a consumer whose item is being recorded just now does not see that it is cancelled
-        waiting = {consumer for consumer in consumers if not consumer.done()}
-        for consumer in waiting:
-            consumer.cancel()
-        while waiting:
-            with suppress(asyncio.CancelledError):
-                _, waiting = await asyncio.wait(waiting)
         for consumer in consumers:
-            if not consumer.cancelled():
-                consumer.exception()
+            heard(consumer).cancel()
+        await all_ended(consumers)
 
     def _look_up(self) -> None:
         """Sort the next few items into those that are known and those that are not."""
         last = min(self._next + TURN, self._progress.count)
         find = self._group.order.find
-        with find() if find is not None and not self._group.order.anew else nullcontext(_nothing) as lookup:
+        with find() if find is not None and not self._group.order.anew else nullcontext(nothing) as lookup:
             while self._next < last:
                 index, self._next = self._next, self._next + 1
                 try:
@@ -191,11 +184,3 @@ def _field(item: Any, key: str | int | None, index: int, node: str) -> Any:
 
 def _replaced(binding: Binding, found: bytes, run: bytes) -> Binding:
     return Binding(binding.port, found, binding.source, run, binding.source_port, whole=binding.whole)
-
-
-def _nothing(node: str, identity: Identity, drawn: bool) -> Run | None:
-    return None
-
-
-def _ignored(*_: object) -> None:
-    """What an item tells is not what the group tells."""

@@ -12,7 +12,7 @@ from daggr.store.records import Run
 from daggr.store.tables import Txn
 
 
-def _unheard(*_: object) -> None:
+def unheard(*_: object) -> None:
     """Takes what nobody wants to know."""
 
 
@@ -40,9 +40,9 @@ class Order:
     progress: Callable[[float | None, str], None]
     started: Callable[[float], None]
     keep: Callable[[Txn, Run], None] | None
-    partial: Callable[[Mapping[str, Any]], None] = _unheard
-    items: Callable[[int, int, int], None] = _unheard
-    recorded: Callable[[Run], None] = _unheard
+    partial: Callable[[Mapping[str, Any]], None] = unheard
+    items: Callable[[int, int, int], None] = unheard
+    recorded: Callable[[Run], None] = unheard
     flow: tuple[str, ...] = ()
     find: Callable[[], AbstractContextManager[Find]] | None = None
     alone: bool = False

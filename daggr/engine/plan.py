@@ -137,7 +137,7 @@ class Plan:
     def block(self, node: str, reason: str) -> list[Step]:
         """Give up on a step that failed. Returns the steps that can no longer run because of it."""
         self.steps[node].state, self.steps[node].reason = "blocked", reason
-        changed = self._resolve_all(self._below(node), _nothing)
+        changed = self._resolve_all(self._below(node), nothing)
         return [step for step in changed if step.state == "blocked"]
 
     def _below(self, node: str) -> Iterable[str]:
@@ -219,5 +219,6 @@ class Plan:
             step.state, step.reason = "blocked", f"{parent!r} has no result"
 
 
-def _nothing(node: str, identity: Identity, drawn: bool) -> Run | None:
+def nothing(node: str, identity: Identity, drawn: bool) -> Run | None:
+    """Finds no known run."""
     return None

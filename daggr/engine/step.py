@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,6 +24,7 @@ from daggr.engine.runners.base import LocalRunner, Returned, Runner, failed
 from daggr.engine.scatter import Scatter
 from daggr.engine.scheduling.place import place_of
 from daggr.engine.scheduling.slots import SLOTS, Lease
+from daggr.engine.waiting import all_ended, heard, to_the_end, whole
 from daggr.engine.workers.handle import Raised, Stopped
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.engine.workers.usercode import UserCode
@@ -118,7 +118,7 @@ class Executor:
                 return Outcome(done, hit=True)
             held = claimed.pop_all()  # until it is decided, whatever becomes of who waits for it
             done.add_done_callback(lambda _: held.close())
-            return Outcome(await _to_the_end(_given(done)), hit=False)  # it is recorded, whoever stops it now
+            return Outcome(await to_the_end(_given(done)), hit=False)  # it is recorded, whoever stops it now
 
     async def _attempt(self, attempt: Attempt, shared: Identity | None, claimed: ExitStack) -> Run | Future[Run]:
         """Run a step in its slot, with a claim on its key; or give the run that somebody else recorded meanwhile."""
@@ -187,7 +187,7 @@ class Executor:
         try:
             if attempt.spec.timeout is None:
                 return await handle.result()
-            waiting = _heard(asyncio.ensure_future(handle.result()))
+            waiting = heard(asyncio.ensure_future(handle.result()))
             try:
                 await asyncio.wait({waiting}, timeout=attempt.spec.timeout)
                 if waiting.done():
@@ -197,7 +197,7 @@ class Executor:
             failure: Callable[[Attempt, bool], DaggrError] = _timed_out
         except asyncio.CancelledError:
             failure = _stopped
-        ended = await _to_the_end(handle.cancel(self.grace)) == "stopped"
+        ended = await to_the_end(handle.cancel(self.grace)) == "stopped"
         record = attempt.give_up()
         if record is None:
             raise failure(attempt, ended)
@@ -213,7 +213,7 @@ class Executor:
             await self._draw(attempt, lease, slot)
         else:
             attempt.draw(None)
-        call = await _whole(self._in_io(attempt.call))
+        call = await whole(self._in_io(attempt.call))
         with lease.held():
             returned = await runner.run(call)
         return returned, await self._in_io(lambda: self._take(attempt, returned))
@@ -225,7 +225,7 @@ class Executor:
         try:
             await handle.result()
         except asyncio.CancelledError:
-            if await _to_the_end(handle.cancel(self.grace)) != "stopped":
+            if await to_the_end(handle.cancel(self.grace)) != "stopped":
                 slot.pop_all()
                 handle.on_end(lease.release)
             raise
@@ -248,7 +248,7 @@ class Executor:
                 return [
                     run.node
                     for run in found.values()
-                    if run is not None and not all(_is_whole(txn, self._store, out.digest) for out in run.outputs)
+                    if run is not None and not all(_iswhole(txn, self._store, out.digest) for out in run.outputs)
                 ]
 
         return await self._in_io(look)
@@ -302,7 +302,7 @@ def _flies(definition: Definition, step: Step) -> bool:
     return vouched and all(binding.digest for binding in step.bindings)
 
 
-def _is_whole(txn: Txn, store: Store, identity: bytes) -> bool:
+def _iswhole(txn: Txn, store: Store, identity: bytes) -> bool:
     """Whether a value and all that it refers to is there."""
     return all(store.artifacts.is_readable(txn, found) for found in store.artifacts.with_refs(txn, identity))
 
@@ -338,48 +338,19 @@ def _timed_out(attempt: Attempt, ended: bool = True) -> RunTimeoutError:
 
 async def _within(running: Awaitable[T], attempt: Attempt) -> T:
     """The result of something, if it comes in time."""
-    task = _heard(asyncio.ensure_future(running))
+    task = heard(asyncio.ensure_future(running))
     try:
         done, _ = await asyncio.wait({task}, timeout=attempt.spec.timeout)
     except asyncio.CancelledError:
         task.cancel()
-        await _to_the_end(_ended(task))
+        await all_ended([task])
         raise
     if not done:
         task.cancel()
-        await _to_the_end(_ended(task))
+        await all_ended([task])
         raise _timed_out(attempt)
     return task.result()
 
 
 async def _given(future: Future[T]) -> T:
     return await asyncio.wrap_future(future)
-
-
-async def _whole(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for something that must not be broken off; who was cancelled meanwhile is so then."""
-    task = _heard(asyncio.create_task(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await _to_the_end(_ended(task))
-        raise
-
-
-def _heard(task: asyncio.Future[T]) -> asyncio.Future[T]:
-    """What comes of it may be nobody's concern any more."""
-    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-    return task
-
-
-async def _ended(task: asyncio.Future[Any]) -> None:
-    await asyncio.wait({task})
-
-
-async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for something that must not be broken off, whoever is cancelled meanwhile."""
-    task = _heard(asyncio.create_task(work))
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    return task.result()
