@@ -6,7 +6,6 @@ write transaction of the index, so that a row and its file come and go together.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -132,9 +131,8 @@ class Blobs:
     def set_aside(self, txn: Txn, sha256: bytes, quarantine: Path) -> bool:
         """Move a damaged blob out of the way and remove its row: what it held is a miss. False if it is whole."""
         path = self.path(sha256)
-        with contextlib.suppress(OSError):  # one that cannot be read is not whole
-            if hash_file(path) == sha256:
-                return False
+        if _holds(path, sha256):
+            return False
         if path.exists():
             quarantine.mkdir(exist_ok=True)
             os.replace(path, quarantine / f"blob-{sha256.hex()}")
@@ -217,7 +215,7 @@ class Blobs:
         if not has_size(path, size):
             return False
         if sha256 not in self._vouched:
-            if hash_file(path) != sha256:
+            if not _holds(path, sha256):
                 return False
             self._vouched.add(sha256)
         return True
@@ -242,6 +240,14 @@ def blob_path(folder: Path, sha256: bytes) -> Path:
     """Where a blob is below the folder of all blobs, if it is there."""
     name = sha256.hex()
     return folder / name[:2] / name
+
+
+def _holds(path: Path, sha256: bytes) -> bool:
+    """Whether a file can be read and holds these bytes. It may go at any moment: others remove blobs, too."""
+    try:
+        return hash_file(path) == sha256
+    except OSError:
+        return False
 
 
 def _is_name(name: str) -> bool:

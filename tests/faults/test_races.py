@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from daggr.errors import StoreError
-from daggr.store import pins, runs, sheets, tables
+from daggr.store import blobs, pins, runs, sheets, tables
 from daggr.store.fsck.check import check
 from daggr.store.gc.execute import collecting, execute_gc
 from daggr.store.gc.plan import plan_gc
@@ -128,6 +128,23 @@ def test_a_blob_that_goes_while_gc_plans_is_no_error(store: Store, monkeypatch: 
         plan_gc(store, EVERYTHING)
     for text in (BLOB, BLOB * 2):
         keep(store, text)
+
+
+def test_a_blob_that_goes_while_its_twin_is_staged_is_no_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(store, "old")
+    with Store(store.root) as other:  # has not seen yet that the blob's bytes are right
+        seen = blobs.has_size
+
+        def sees(path: Path, size: int) -> bool:
+            there = seen(path, size)
+            path.unlink(missing_ok=True)
+            return there
+
+        with monkeypatch.context() as patched:
+            patched.setattr(blobs, "has_size", sees)
+            staged = other.artifacts.stage(f"old {BLOB}")
+        other.put([staged])
+        assert other.load(staged.digest) == f"old {BLOB}"
 
 
 LOCKER = """
