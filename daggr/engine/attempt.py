@@ -7,21 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from daggr.digest import Digest, UnencodableError, digest
 from daggr.engine.bindings import is_lenient
+from daggr.engine.hub.identity import NOBODY, Credential, local
 from daggr.engine.keys import identity_of
 from daggr.engine.order import Order
 from daggr.engine.outputs import Taken
 from daggr.engine.plan import Step
 from daggr.engine.program import Program
-from daggr.engine.runners.base import Call
+from daggr.engine.runners.base import Call, Returned
 from daggr.engine.workers.usercode import UserCode
 from daggr.errors import NodeFailedError
 from daggr.filename import readable
+from daggr.graph.nodes.remote import RemoteSpec
 from daggr.graph.port import SampledSource
 from daggr.store import runs
 from daggr.store.artifacts import Staged
@@ -33,13 +36,16 @@ from daggr.store.tables import Txn
 
 LOG_LIMIT = 64 * 1024
 NOTHING = Taken((), (), "")
+VOID = Returned({})
 _PLAIN = (str, int, float, bool, bytes, type(None))
 
 
 class Attempt:
     """What is known of an execution so far. Its folder is made when something is put there."""
 
-    def __init__(self, program: Program, step: Step, order: Order, store: Store) -> None:
+    def __init__(
+        self, program: Program, step: Step, order: Order, store: Store, allowed: tuple[Path, ...] = ()
+    ) -> None:
         self.id = new_id()
         self.program = program
         self.step = step
@@ -52,6 +58,7 @@ class Attempt:
         """The paths that the call was given, and whose files they are."""
         self.folder = store.attendance.path()
         self._store = store
+        self._allowed = allowed
         self._bindings: list[Binding] = []
         self._samples: dict[str, Any] = {}
         self._ending = threading.Lock()
@@ -158,7 +165,16 @@ class Attempt:
             self.order.partial,
             self.definition.exact,
             self.program.selected.get(self.spec.name, ""),
+            self._credential(),
+            self.handed,
+            int(self.started * 1e9),
+            self._allowed,
         )
+
+    def _credential(self) -> Credential:
+        if not isinstance(self.spec, RemoteSpec):
+            return NOBODY
+        return local() if self.order.credential is None else self.order.credential
 
     def _load(self, txn: Txn, binding: Binding) -> Any:
         port, own = binding.port, self.step.values
@@ -209,7 +225,7 @@ class Attempt:
 
     # ------------------------------------------------------------ what it was
 
-    def run(self, status: RunStatus, taken: Taken = NOTHING, error: str = "", notes: tuple[str, ...] = ()) -> Run:
+    def run(self, status: RunStatus, taken: Taken = NOTHING, error: str = "", returned: Returned = VOID) -> Run:
         """The record of the run, as it has ended."""
         spec, fingerprint = self.spec, self.definition.fingerprint
         identity = identity_of(fingerprint.digest, self.bindings)
@@ -225,7 +241,7 @@ class Attempt:
             node=spec.name,
             kind=spec.kind,
             owner=self.order.owner,
-            scope="",
+            scope=self.order.scope(spec),
             fingerprint=identity.fingerprint,
             key=identity.action,
             lookup=identity.lookup,
@@ -237,8 +253,8 @@ class Attempt:
             error=error,
             log="".join(self._log),
             uncached=uncached,
-            notes=notes,
-            soft=dict(fingerprint.soft),
+            notes=returned.notes,
+            soft={**fingerprint.soft, **returned.soft},
             variant=self.program.selected.get(spec.name, ""),
             is_item=self.step.values is not None,
         )

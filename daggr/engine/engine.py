@@ -19,6 +19,7 @@ from daggr.engine.events import Observer, StepEvent
 from daggr.engine.explain import Explanation, RunDiff
 from daggr.engine.fingerprint.reading import settle
 from daggr.engine.forecast import Forecast, forecast, predict
+from daggr.engine.hub.identity import Credential, local
 from daggr.engine.intake import Stored, keep_program, stage_file, stage_inputs
 from daggr.engine.job import Job, announce, carry_out
 from daggr.engine.live import Live
@@ -123,13 +124,13 @@ class Engine:
         if isolated:
             self._isolated.prepare(isolated[0])
 
-    async def _check(self, specs: list[GradioSpec]) -> list[BaseException | None]:
-        return await asyncio.gather(*(self._gradio.check(spec) for spec in specs), return_exceptions=True)
+    async def _check(self, specs: list[GradioSpec], credential: Credential) -> list[BaseException | None]:
+        return await asyncio.gather(*(self._gradio.check(spec, credential) for spec in specs), return_exceptions=True)
 
     def check_apps(self, drawing: Drawing) -> list[DaggrError]:
         """Ask all Gradio apps of a drawing at once whether they have what its nodes call. Returns what is wrong."""
         specs = [spec for spec in drawing.nodes.values() if isinstance(spec, GradioSpec) and spec.validate]
-        found = self._thread.submit(self._check(specs)).result()
+        found = self._thread.submit(self._check(specs, local())).result()
         for error in found:
             if error is not None and not isinstance(error, DaggrError):
                 raise error
@@ -163,13 +164,20 @@ class Engine:
     # ------------------------------------------------------------ running
 
     def start(
-        self, program: Program, owner: str, sheet: bytes, node: str | None, mode: RunMode
+        self,
+        program: Program,
+        owner: str,
+        sheet: bytes,
+        node: str | None,
+        mode: RunMode,
+        credential: Credential | None = None,
     ) -> tuple[str, Future[DaggrError | None]]:
         """Run a node of a sheet and what it needs, or everything that is not up to date. Returns the job's id at once.
 
         In mode `to_here` the node itself executes even if its result is known (of a scattered one the items that are
         not); the nodes before it only if they have no result for their inputs. `force` executes them all, and all
         items; `step` only the node, on what its parents show; `all` only what has no result for its inputs.
+        `credential` is who calls what is remote; None is who is logged in on this machine.
 
         Raises:
             GraphError: there is no such sheet or node; or a parent has no result, in mode `step`.
@@ -185,10 +193,16 @@ class Engine:
             nodes = frozenset({node})
         force = frozenset() if mode == "all" else nodes if mode == "force" else nodes & {node}
         plan = Plan(program, nodes, Given(state.inputs), force, state.heads if mode == "step" else None)
-        return self._start(program, view, sheet, plan, force, anew=mode == "force", only=mode == "step")
+        return self._start(program, view, sheet, plan, force, mode, credential)
 
     def answer(
-        self, program: Program, owner: str, sheet: bytes, node: str, answer: bytes
+        self,
+        program: Program,
+        owner: str,
+        sheet: bytes,
+        node: str,
+        answer: bytes,
+        credential: Credential | None = None,
     ) -> tuple[str, Future[DaggrError | None]]:
         """Answer an interaction of a sheet, for what it is asked now, and run what comes after it.
 
@@ -207,7 +221,7 @@ class Engine:
             raise GraphError(f"{node!r} does not ask anything.", where=program.drawing.nodes[node].where)
         given = Given(state.inputs, {(node, ANSWER): answer})
         plan = Plan(program, {node, *program.drawing.below(node)}, given, frozenset({node}), state.heads)
-        return self._start(program, view, sheet, plan, frozenset({node}), only=True)
+        return self._start(program, view, sheet, plan, frozenset({node}), "answer", credential)
 
     def stop(self, job: str) -> bool:
         """Stop a job: what runs is asked to end, and made to where that is possible. Returns at once.
@@ -237,14 +251,13 @@ class Engine:
         sheet: bytes,
         plan: Plan,
         force: frozenset[str],
-        *,
-        anew: bool = False,
-        only: bool = False,
+        mode: RunMode | Literal["answer"],
+        credential: Credential | None,
     ) -> tuple[str, Future[DaggrError | None]]:
         held = self._hold()
-        with held, self._by_lookup(program, sheet) as find:
+        with held, self._by_lookup(program, view.owner, sheet) as find:
             plan.resolve(find)
-            if only:
+            if mode in ("step", "answer"):
                 check_parents(plan, force)
             held = held.pop_all()  # what the plan found stays until the job ends
 
@@ -256,12 +269,13 @@ class Engine:
             program,
             plan,
             view.owner,
-            lambda: self._by_lookup(program, sheet),
-            lambda: self._by_lookup(program),
+            lambda: self._by_lookup(program, view.owner, sheet),
+            lambda: self._by_lookup(program, view.owner),
             sheet,
             keep,
             force,
-            anew,
+            mode == "force",
+            credential,
         )
         self._sheet_of[job.id] = sheet
         announce(job, self._tell)
@@ -308,11 +322,13 @@ class Engine:
         inputs: Mapping[str, bytes],
         nodes: frozenset[str],
         cache: CacheMode = "use",
+        credential: Credential | None = None,
     ) -> Future[Answer]:
         """The results of some nodes for some inputs; what is not known is executed.
 
         When everything is known the future is done already: neither the engine's loop nor a runner is entered. Sampled
-        inputs are drawn anew, so their nodes execute; with `only` any result that they gave before will do.
+        inputs are drawn anew, so their nodes execute; with `only` any result that they gave before will do. `credential`
+        is who calls what is remote; None is who is logged in on this machine.
 
         Raises:
             NodeFailedError, RemoteError: (from the future) a node failed.
@@ -327,7 +343,7 @@ class Engine:
         answers = {(node, ANSWER): given[name] for name, node in program.answers.items() if name in given}
         plan = Plan(program, nodes, Given(inputs, answers), force)
         held = self._hold()
-        with held, self._by_lookup(program) if cache == "only" else self._by_action(program) as find:
+        with held, (self._by_lookup if cache == "only" else self._by_action)(program, owner) as find:
             known = len(plan.resolve(find))
             if not plan.complete:
                 held = held.pop_all()  # until the job ends
@@ -339,8 +355,9 @@ class Engine:
             held.close()
             missing = next(step.node for step in plan.steps.values() if step.run is None)
             raise NotCachedError(f"There is no cached result of {missing!r} for these inputs.")
-        look = partial(self._by_action, program)
-        job = Job(uuid.uuid4().hex, program, plan, owner, look, look, forced=force, anew=cache == "refresh")
+        look = partial(self._by_action, program, owner)
+        anew = cache == "refresh"
+        job = Job(uuid.uuid4().hex, program, plan, owner, look, look, forced=force, anew=anew, credential=credential)
         return self._submit(job, self._complete(job, known, held), held)
 
     async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
@@ -352,14 +369,14 @@ class Engine:
         return _answer(job.plan, known)
 
     @contextmanager
-    def _by_action(self, program: Program) -> Iterator[Find]:
+    def _by_action(self, program: Program, owner: str) -> Iterator[Find]:
         with self.store.read() as txn:
-            yield Lookup(txn, self.store, program).by_action
+            yield Lookup(txn, self.store, program, owner).by_action
 
     @contextmanager
-    def _by_lookup(self, program: Program, sheet: bytes = b"") -> Iterator[Find]:
+    def _by_lookup(self, program: Program, owner: str, sheet: bytes = b"") -> Iterator[Find]:
         with self.store.read() as txn:
-            yield Lookup(txn, self.store, program, sheet).by_lookup
+            yield Lookup(txn, self.store, program, owner, sheet).by_lookup
 
     def _tell(self, event: StepEvent) -> None:
         for observer in list(self._observers):

@@ -46,9 +46,13 @@ CROWD = 200
 
 
 class Wanted(NamedTuple):
-    """What is executed: a definition and the digests of all inputs, in a store. Equal ones are the same execution."""
+    """What is executed: a definition and the digests of all inputs, in a store, for whom it serves.
+
+    Equal ones are the same execution.
+    """
 
     place: str
+    scope: str
     fingerprint: bytes
     values: tuple[tuple[str, bytes], ...]
 
@@ -70,7 +74,7 @@ class Flights:
         Raises:
             NodeFailedError: it is being executed and waits for this very call; or as `execute` does.
         """
-        wanted = Wanted(self._place, identity.fingerprint, tuple(sorted(identity.values.items())))
+        wanted = Wanted(self._place, order.scope(spec), identity.fingerprint, tuple(sorted(identity.values.items())))
         asking = _executing.get()
         with nullcontext() if asking is None else _needing(asking, wanted, spec):
             flight = self._flying.get(wanted)
@@ -146,6 +150,7 @@ class Flight:
             recorded=self._recorded,
             flow=first.flow,
             alone=first.alone,
+            credential=first.credential,
         )
         """What the execution tells goes to everybody aboard."""
         self._lock = threading.Lock()

@@ -24,6 +24,7 @@ from daggr.engine.events import (
     StepSkipped,
     StepStarted,
 )
+from daggr.engine.hub.identity import Credential
 from daggr.engine.order import Order, Outcome
 from daggr.engine.plan import Find, Plan, Step
 from daggr.engine.program import Program
@@ -43,7 +44,7 @@ class Job:
     """What is carried out, for whom; `lookup` opens a look at the store, `items` one for the items of scattered steps.
 
     `sheet` is empty when no sheet shows it. The nodes of `forced` execute in any case, whoever else does the same; of a
-    scattered node the items that are not known, or with `anew` all.
+    scattered node the items that are not known, or with `anew` all. `credential` is who calls what is remote.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Job:
     keep: Keep | None = None
     forced: frozenset[str] = frozenset()
     anew: bool = False
+    credential: Credential | None = None
     reopened: set[str] = field(default_factory=set)
     ended: bool = False
     """Nothing is told of it any more: what was abandoned may go on printing."""
@@ -205,4 +207,5 @@ def _order(job: Job, step: Step, observe: Observer) -> Order:
         find=job.items,
         alone=step.node in job.forced,
         anew=job.anew and step.node in job.forced,
+        credential=job.credential,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 
@@ -20,13 +20,15 @@ from daggr.store.tables import Txn
 class Lookup:
     """Look-ups in one read transaction. A run counts only if all its outputs can still be loaded.
 
-    Nothing is found for a node whose `cache` is False, and nothing older than its timedelta.
+    Nothing is found for a node whose `cache` is False, and nothing older than its timedelta. What somebody's own token
+    has made is found by that user only.
     """
 
-    def __init__(self, txn: Txn, store: Store, program: Program, sheet: bytes = b"") -> None:
+    def __init__(self, txn: Txn, store: Store, program: Program, owner: str, sheet: bytes = b"") -> None:
         self._txn = txn
         self._store = store
         self._program = program
+        self._owner = owner
         self._sheet = sheet
         self._now = time.time()
 
@@ -34,7 +36,7 @@ class Lookup:
         """The newest run of exactly these inputs; none while a sampled value is not drawn."""
         if not drawn or self._limit(node) is False:
             return None
-        found = runs.by_key(self._txn, identity.action)
+        found = self._mine(runs.by_key, identity.action)
         return self._first(node, (run for run in found if same_action(run, identity)))
 
     def by_lookup(self, node: str, identity: Identity, drawn: bool) -> Run | None:
@@ -43,7 +45,7 @@ class Lookup:
             return None
         if self._program.definitions[node].spec.kind == "interaction":  # what somebody answered elsewhere is not yours
             return self._first(node, (run for run in self._own(node) if same_lookup(run, identity)))
-        found = itertools.chain(self._own(node), self._pinned_first(runs.by_lookup(self._txn, identity.lookup)))
+        found = itertools.chain(self._own(node), self._pinned_first(self._mine(runs.by_lookup, identity.lookup)))
         return self._first(node, (run for run in found if same_lookup(run, identity)))
 
     def _first(self, node: str, found: Iterator[Run]) -> Run | None:
@@ -55,6 +57,11 @@ class Lookup:
         if run is not None:
             self._store.uses.note(run.id)
         return run
+
+    def _mine(self, find: Callable[[Txn, bytes, str], Iterator[Run]], key: bytes) -> Iterator[Run]:
+        """What everybody may see, then what only this user may."""
+        yield from find(self._txn, key, "")
+        yield from find(self._txn, key, self._owner)
 
     def _limit(self, node: str) -> bool | timedelta:
         return self._program.definitions[node].spec.cache

@@ -7,7 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from daggr.engine.hub.identity import Credential
 from daggr.engine.plan import Find
+from daggr.graph.nodes.base import NodeSpec
+from daggr.graph.nodes.remote import RemoteSpec
 from daggr.store.records import Run
 from daggr.store.tables import Txn
 
@@ -33,6 +36,7 @@ class Order:
         find: Looks the run of an item up.
         alone: Whether it executes in any case, without a look at what others do.
         anew: Whether the items of a scattered step do so, too.
+        credential: Who calls what is remote; None for who is logged in on this machine.
     """
 
     owner: str
@@ -47,6 +51,12 @@ class Order:
     find: Callable[[], AbstractContextManager[Find]] | None = None
     alone: bool = False
     anew: bool = False
+    credential: Credential | None = None
+
+    def scope(self, spec: NodeSpec) -> str:
+        """Whom a run serves: everybody, or only the user whose own token it was made with."""
+        personal = self.credential is not None and self.credential.personal
+        return self.owner if personal and isinstance(spec, RemoteSpec) else ""
 
 
 @dataclass(frozen=True)

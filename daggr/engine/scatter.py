@@ -21,6 +21,7 @@ from daggr.engine.order import Order, Outcome
 from daggr.engine.outputs import Taken
 from daggr.engine.plan import Step
 from daggr.engine.program import Program
+from daggr.engine.runners.base import Returned
 from daggr.errors import DaggrError, RunCancelledError, ScatterError
 from daggr.graph.edge import WHOLE, Take
 from daggr.store import items
@@ -91,7 +92,8 @@ class Scatter:
     async def _record(self, group: Attempt, progress: _Progress, status: Any) -> Outcome:
         staged = {port: self._store.artifacts.stage_items(bytes(found)) for port, found in progress.outputs.items()}
         taken = Taken(tuple(Output(port, item.digest) for port, item in staged.items()), (), progress.uncached)
-        run = group.run(status, taken, progress.reason(status), tuple(progress.notes))
+        returned = Returned({}, notes=tuple(progress.notes), soft=progress.soft)
+        run = group.run(status, taken, progress.reason(status), returned)
         run = msgspec.structs.replace(run, items=progress.count)
 
         def record(txn: Txn) -> Run:
@@ -132,6 +134,7 @@ class _Progress:
         self.executed = 0
         self.failed: list[int] = []
         self.notes: dict[str, None] = {}
+        self.soft: dict[str, str] = {}
         self.uncached = ""
         self._node = step.node
         self._order = order
@@ -153,6 +156,7 @@ class _Progress:
         self.executed += not outcome.hit
         self.uncached = self.uncached or run.uncached
         self.notes.update(dict.fromkeys(run.notes))
+        self.soft.update(run.soft)
         self.tell()
 
     def fail(self, index: int, error: DaggrError) -> None:

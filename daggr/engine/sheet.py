@@ -85,7 +85,7 @@ class Sheets:
             inputs = self._inputs(snapshot.inputs)
             shown = self._shown(txn, snapshot)
             places = sheets.places(txn, sheet, shown)
-            lookup = Lookup(txn, self._store, self._program)
+            lookup = Lookup(txn, self._store, self._program, self.owner)
             heads = {name: run for name, run in shown.items() if lookup.usable(run)}
             judged = self._judged(txn, inputs, shown)
         gone = {name: NodeFreshness(False, "its value is no longer kept") for name in shown if name not in heads}
@@ -273,7 +273,7 @@ class Sheets:
             run=cache(lambda run: runs.get(txn, run)),
             newest=lambda node: sheets.newest(txn, sheet, node),
             keeps=lambda digest: self._store.artifacts.is_kept(txn, digest),
-            usable=Lookup(txn, self._store, self._program).usable,
+            usable=Lookup(txn, self._store, self._program, self.owner).usable,
         )
 
     def _settled(
@@ -286,7 +286,7 @@ class Sheets:
     ) -> dict[str, Head]:
         """The heads after known results have appeared: everywhere, or where something was touched and below."""
         program = self._program.at(inputs)
-        lookup = Lookup(txn, self._store, program, sheet)
+        lookup = Lookup(txn, self._store, program, self.owner, sheet)
 
         @cache
         def shown(node: str) -> Run | None:

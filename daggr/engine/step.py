@@ -102,7 +102,7 @@ class Executor:
         )
 
     async def _execute(self, program: Program, step: Step, order: Order, shared: Identity | None) -> Outcome:
-        attempt = Attempt(program, step, order, self._store)
+        attempt = Attempt(program, step, order, self._store, self._allowed)
         with ExitStack() as claimed:
             try:
                 done = await self._attempt(attempt, shared, claimed)
@@ -149,7 +149,8 @@ class Executor:
 
     def _known(self, attempt: Attempt, shared: Identity) -> Run | None:
         with self._store.read() as txn:
-            return Lookup(txn, self._store, attempt.program).by_action(attempt.step.node, shared, drawn=True)
+            lookup = Lookup(txn, self._store, attempt.program, attempt.order.owner)
+            return lookup.by_action(attempt.step.node, shared, drawn=True)
 
     # ------------------------------------------------------------ running
 
@@ -274,7 +275,7 @@ class Executor:
         if clash is not None:
             why = f"not cached: another run wrote {clash.path!r} at the same time; write to a path of its own"
             taken = replace(taken, uncached=taken.uncached or why)
-        run = attempt.run("done", taken, notes=returned.notes)
+        run = attempt.run("done", taken, returned=returned)
 
         def record(txn: Txn) -> Run:
             attempt.put(txn, run)

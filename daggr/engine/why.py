@@ -54,7 +54,7 @@ class Why:
         """
         check_node(self._program, node)
         bound = bind(self._program, node, shown.inputs, shown.runs.get)
-        lookup = Lookup(self._txn, self._store, self._program, shown.sheet)
+        lookup = Lookup(self._txn, self._store, self._program, self._owner, shown.sheet)
         fingerprint = self._program.definitions[node].fingerprint.digest
         standing = None
         if not bound.missing:
@@ -77,7 +77,7 @@ class Why:
             GraphError: there is no such node.
         """
         check_node(self._program, node)
-        lookup = Lookup(self._txn, self._store, self._program)
+        lookup = Lookup(self._txn, self._store, self._program, self._owner)
         given = Given({**self._program.defaults, **inputs})
         plan = Plan(self._program, self._program.drawing.ancestors(node), given)
         plan.resolve(lookup.by_action)

@@ -16,6 +16,7 @@ from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.fn import FnSpec
 from daggr.graph.nodes.gradio import GradioSpec
 from daggr.graph.nodes.interaction import InteractionSpec
+from daggr.graph.nodes.remote import RemoteSpec
 
 _SHAPING = ("format", "image_mode", "precision", "type", "multiselect", "file_count")
 """Component arguments that shape the values which pass through."""
@@ -57,6 +58,7 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
         case GradioSpec():
             leaves.add_value("app", spec.identity or spec.source)
             leaves.add_value("endpoint", spec.api_name)
+            _add_revision(leaves, spec)
         case InteractionSpec():
             leaves.add_value("asks", spec.interaction_type)
         case _:
@@ -67,6 +69,12 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
     for index, (port, component) in enumerate(spec.outputs.items()):
         leaves.add(f"output {port}", encode((index, port, _shape(component))))
     return _sealed(leaves)
+
+
+def _add_revision(leaves: LeafMap, spec: RemoteSpec) -> None:
+    """A pinned commit is a part of what is called; one that was only seen is not."""
+    if spec.revision:
+        leaves.add_value("revision", spec.revision)
 
 
 def provider_fingerprint(provider: object) -> Fingerprint:

@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-import huggingface_hub
-from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
-
-from daggr.errors import EndpointError, RemoteError, did_you_mean
+from daggr.errors import EndpointError, did_you_mean
 from daggr.graph.nodes.gradio import GradioSpec
 from daggr.graph.port import UnboundSource
 from daggr.graph.validate import name_set, unknown_names
 
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_PROTOCOLS = ("sse_v3", "sse_v2.1", "sse_v2", "sse_v1")
+PROTOCOLS = ("sse_v3", "sse_v2.1", "sse_v2", "sse_v1")
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,8 @@ class GradioApp:
     by_index: Mapping[int, Endpoint]
     app_id: str = ""
     """Names one start of the app; endpoints are numbered anew with each."""
+    protocol: str = ""
+    """How it talks: `PROTOCOLS` are spoken here, older ones by gradio_client."""
 
     def endpoint(self, spec: GradioSpec) -> Endpoint:
         """The endpoint that a node calls.
@@ -79,64 +76,26 @@ class GradioApp:
         return found
 
 
-async def discover(client: httpx.AsyncClient, spec: GradioSpec, url: str, headers: dict[str, str]) -> GradioApp:
-    """Ask an app, which `locate` has found, what it offers.
+def read_app(
+    source: str, url: str, headers: Mapping[str, str], config: Mapping[str, Any], info: Mapping[str, Any]
+) -> GradioApp:
+    """An app as its two documents describe it.
 
-    Raises:
-        RemoteError: it does not answer, or not like a Gradio app.
+    Args:
+        source: What the script calls it.
+        url: Where its `/config` is.
+        headers: What every request to it is sent with.
+        config: Its `/config`.
+        info: Its `/info`.
     """
-    config = await _get(client, f"{url}/config", headers, spec)
-    protocol = config.get("protocol")
-    if protocol not in _PROTOCOLS:
-        raise RemoteError(
-            f"{spec.source!r} speaks the protocol {protocol!r}; daggr speaks {', '.join(_PROTOCOLS)}.",
-            "Update the app's gradio to version 4 or later.",
-            spec.where,
-        )
     prefix = "/" + str(config.get("api_prefix") or "").strip("/")
-    api = (url + prefix).rstrip("/")
-    info = await _get(client, f"{api}/info", headers, spec)
     endpoints = _read_endpoints(config, info)
     by_name = {endpoint.name: endpoint for endpoint in endpoints if endpoint.name}
     by_index = {endpoint.fn_index: endpoint for endpoint in endpoints}
-    return GradioApp(spec.source, api, headers, by_name, by_index, str(config.get("app_id", "")))
-
-
-async def is_current(client: httpx.AsyncClient, app: GradioApp) -> bool:
-    """Whether the app is still the one that was asked, and was not started anew since."""
-    try:
-        answer = await client.get(f"{app.url}/app_id", headers=app.headers, timeout=TIMEOUT)
-        return bool(app.app_id) and str(answer.json().get("app_id")) == app.app_id
-    except (httpx.HTTPError, ValueError, AttributeError):
-        return False
-
-
-def locate(spec: GradioSpec) -> tuple[str, dict[str, str]]:
-    """The app's address and the headers it may see. The local Hugging Face token goes to Spaces only.
-
-    Raises:
-        EndpointError: there is no such Space, or it is private and nobody is logged in.
-        RemoteError: the Hub does not answer.
-    """
-    if not spec.is_space:
-        return spec.source, {}
-    try:
-        host = huggingface_hub.HfApi().space_info(spec.source).host
-    except (RepositoryNotFoundError, HFValidationError):
-        raise EndpointError(
-            f"Space {spec.source!r} not found on Hugging Face.",
-            "Check its name (owner/name); a private Space needs `hf auth login`.",
-            spec.where,
-        ) from None
-    except Exception as error:
-        raise RemoteError(
-            f"The Space {spec.source!r} cannot be looked up: {type(error).__name__} {error}",
-            "Is this machine online?",
-            spec.where,
-            retryable=True,
-        ) from error
-    token = huggingface_hub.get_token()
-    return str(host).rstrip("/"), {"x-hf-authorization": f"Bearer {token}"} if token else {}
+    api = (url + prefix).rstrip("/")
+    return GradioApp(
+        source, api, headers, by_name, by_index, str(config.get("app_id", "")), str(config.get("protocol", ""))
+    )
 
 
 def check(spec: GradioSpec, app: GradioApp) -> None:
@@ -165,30 +124,6 @@ def check(spec: GradioSpec, app: GradioApp) -> None:
             "These parameters have no default values.",
             where=spec.where,
         )
-
-
-async def _get(client: httpx.AsyncClient, url: str, headers: Mapping[str, str], spec: GradioSpec) -> dict[str, Any]:
-    try:
-        answer = await client.get(url, headers=headers, timeout=TIMEOUT)
-    except httpx.HTTPError as error:
-        raise RemoteError(
-            f"{spec.source!r} does not answer: {type(error).__name__} {error}".rstrip(),
-            f"Is the app running at {url.rpartition('/')[0]}?",
-            spec.where,
-            retryable=True,
-        ) from error
-    try:
-        document = answer.json() if answer.is_success else None
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise RemoteError(
-            f"{spec.source!r} answers {answer.status_code} to {url}; that is not a Gradio app.",
-            "Give the address that shows the app in a browser.",
-            spec.where,
-            retryable=answer.status_code >= 500,
-        )
-    return document
 
 
 def _read_endpoints(config: Mapping[str, Any], info: Mapping[str, Any]) -> list[Endpoint]:

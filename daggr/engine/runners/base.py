@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from daggr.digest import Digest
 from daggr.engine.gradio_values import is_sound
+from daggr.engine.hub.identity import NOBODY, Credential
 from daggr.engine.runners.failure import failed as failed
 from daggr.engine.workers.handle import Stopped
 from daggr.engine.workers.usercode import UserCode
@@ -34,6 +36,10 @@ class Call:
             never twice at the same time, and never after the execution has ended.
         definition: What is executed (`Definition.exact`).
         variant: Which variant it is, if the node is a choice.
+        credential: Who calls, for what is remote.
+        handed: The paths that it was given, with the digests of their artifacts.
+        started_ns: When it began, by `time.time_ns()`.
+        allowed: Folders that are open to its hooks, beside the working folder and the temporary ones.
     """
 
     spec: NodeSpec
@@ -44,6 +50,10 @@ class Call:
     partial: Callable[[Mapping[str, Any]], None] = _unseen
     definition: bytes = b""
     variant: str = ""
+    credential: Credential = NOBODY
+    handed: Mapping[str, Digest | bytes] = field(default_factory=dict)
+    started_ns: int = 0
+    allowed: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,11 +64,13 @@ class Returned:
         values: By output port.
         texts: Strings that are text, whatever they look like: they never become files.
         notes: Things a person should know, in words.
+        soft: What was the case without being part of the keys, such as the commit of a Space.
     """
 
     values: Mapping[str, Any]
     texts: frozenset[str] = frozenset()
     notes: tuple[str, ...] = field(default=())
+    soft: Mapping[str, str] = field(default_factory=dict)
 
 
 class Runner(Protocol):

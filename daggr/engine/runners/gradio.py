@@ -6,7 +6,6 @@ text, whatever they look like.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,11 +16,13 @@ from urllib.parse import quote
 
 import httpx
 
-from daggr.engine.hub.gradio_app import TIMEOUT, Endpoint, GradioApp, check, discover, is_current, locate
+from daggr.engine.hub.catalogue import TIMEOUT, Catalogue
+from daggr.engine.hub.gradio_app import Endpoint, GradioApp
+from daggr.engine.hub.identity import Credential
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
 from daggr.engine.runners.patience import patiently, seconds_of
+from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
-from daggr.engine.workers.usercode import UserCode
 from daggr.errors import NodeFailedError, RemoteError
 from daggr.filename import safe_name
 from daggr.graph.nodes.base import NodeSpec
@@ -40,30 +41,33 @@ class GradioRunner:
 
     def __init__(self, worker: ThreadWorker) -> None:
         self._worker = worker
-        self._apps: dict[str, GradioApp] = {}
 
     @cached_property
     def _client(self) -> httpx.AsyncClient:
         """Made when it is first needed: that takes longer than a whole call of known results."""
         return httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
 
-    async def check(self, spec: GradioSpec) -> None:
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self._client, self._worker)
+
+    async def check(self, spec: GradioSpec, credential: Credential) -> None:
         """Check a node against its app, before anything runs."""
-        check(spec, await self._app(spec))
+        await self._catalogue.check(spec, credential)
 
     async def run(self, call: Call) -> Returned:
         """Execute a node: hooks in a thread, everything else here."""
         spec = call.spec
         if not isinstance(spec, GradioSpec):
             raise TypeError(f"not a Gradio node: {spec!r}")
-        app = await self._app(spec)
+        app = await self._catalogue.app(spec, call.credential)
         endpoint = app.endpoint(spec)
         inputs = await in_thread(self._worker, lambda: preprocess(spec, call.inputs), call.log)
         payload = await self._payload(app, endpoint, inputs, call)
         try:
             answer = await self._ask(app, endpoint, payload, call)
         except httpx.HTTPError as error:
-            self._apps.pop(spec.source, None)
+            self._catalogue.forget(spec, call.credential)
             raise RemoteError(
                 f"{spec.source!r} broke off: {type(error).__name__} {error}".rstrip(),
                 "Try again; if it stays so, look at the app's own log.",
@@ -82,13 +86,6 @@ class GradioRunner:
         """Close the connections."""
         if "_client" in vars(self):
             await self._client.aclose()
-
-    async def _app(self, spec: GradioSpec) -> GradioApp:
-        known = self._apps.get(spec.source)
-        if known is None or not await is_current(self._client, known):
-            url, headers = await in_thread(self._worker, lambda: locate(spec), _unheard)
-            self._apps[spec.source] = await discover(self._client, spec, url, headers)
-        return self._apps[spec.source]
 
     # ------------------------------------------------------------ up
 
@@ -204,21 +201,6 @@ class _Upload:
         return {"path": answer.json()[0], "orig_name": path.name, "size": len(content), "meta": FILE_DATA}
 
 
-async def in_thread(worker: ThreadWorker, work: Callable[[], T], log: Callable[[str], None]) -> T:
-    """Do something that may block, such as a hook of the user's. It is stopped when nobody waits for it any more."""
-
-    def run(user: UserCode) -> T:
-        with user.code():
-            return work()
-
-    handle = worker.submit(run, log)
-    try:
-        return await handle.result()
-    except asyncio.CancelledError:
-        await handle.cancel()
-        raise
-
-
 def is_file_data(value: Any) -> bool:
     """Whether this is how Gradio speaks of a file."""
     return (
@@ -278,7 +260,3 @@ def _waits(spec: NodeSpec) -> httpx.Timeout:
 
 def _retries(spec: NodeSpec) -> int:
     return spec.retries if isinstance(spec, GradioSpec) else 0
-
-
-def _unheard(text: str) -> None:
-    """Takes what nobody wants to read."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.fn import FnSpec
 from daggr.graph.nodes.gradio import GradioSpec
+from daggr.graph.nodes.remote import RemoteSpec
 
 PER_APP = 16
 
@@ -21,7 +22,7 @@ class Place(NamedTuple):
 def place_of(spec: NodeSpec, session: str) -> Place | None:
     """The limit a node is under, or None if there is none.
 
-    Functions run one at a time for each user, unless they are `concurrent` or in a group; apps get some calls at once.
+    Functions run one at a time for each user, unless they are `concurrent` or in a group; apps and models get some calls at once.
     """
     match spec:
         case FnSpec(concurrency_group=str() as group):
@@ -30,5 +31,7 @@ def place_of(spec: NodeSpec, session: str) -> Place | None:
             return Place(f"session {session}", 1)
         case GradioSpec():
             return Place(f"app {spec.source}", PER_APP)
+        case RemoteSpec():
+            return Place(str(spec.repo), PER_APP)
         case _:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,37 +10,30 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from daggr.errors import GraphError
-from daggr.graph.nodes.base import (
-    Kind,
-    Node,
-    NodeSpec,
-    read_cache,
-    read_outputs,
-    read_seconds,
-    read_source,
-    warn_file_types,
-)
+from daggr.graph.nodes.base import Kind, Node, read_cache, read_outputs, read_seconds, read_source, warn_file_types
+from daggr.graph.nodes.remote import RemoteSpec, Repo, read_remote
 from daggr.graph.place import caller
 
 
 @dataclass
-class GradioSpec(NodeSpec):
-    """An app and an endpoint of it, and how long it is waited for. Seconds that are None are the engine's choice."""
+class GradioSpec(RemoteSpec):
+    """An app and an endpoint of it."""
 
     kind: ClassVar[Kind] = "gradio"
 
     source: str = ""
     api_name: str | int = "/predict"
-    validate: bool = True
     identity: str = ""
-    connect_timeout: float | None = None
-    idle_timeout: float | None = None
-    retries: int = 2
 
     @property
     def is_space(self) -> bool:
         """Whether the source is a Space's id, not a URL."""
         return not self.source.startswith(("http://", "https://"))
+
+    @property
+    def repo(self) -> Repo | None:
+        """The Space that it calls."""
+        return Repo("space", self.source) if self.is_space else None
 
     @property
     def subtitle(self) -> str:
@@ -66,6 +60,7 @@ class GradioNode(Node):
         preprocess: Called with the dict of inputs; returns the dict that is sent.
         postprocess: Called with each return value as an argument; returns what the ports get.
         cache: False to call anew whenever its result is needed; a timedelta to call anew when the result is older.
+        revision: The commit that the Space must be at, as its page shows under Files, History.
         identity: What the app is, in place of its address: results are reused when only the address changes.
         timeout: After how many seconds a call fails; never by default.
         connect_timeout: After how many seconds without a connection it fails.
@@ -89,6 +84,7 @@ class GradioNode(Node):
         postprocess: Callable[..., Any] | None = None,
         *,
         cache: bool | timedelta = True,
+        revision: str | None = None,
         identity: str | None = None,
         timeout: float | None = None,
         connect_timeout: float | None = None,
@@ -103,8 +99,12 @@ class GradioNode(Node):
                 "Start the app yourself and give its URL: GradioNode('http://127.0.0.1:7861', …).",
                 where,
             )
-        if type(retries) is not int or retries < 0:
-            raise GraphError(f"retries is a whole number from 0 on; given: {retries!r}.", where=where)
+        if revision is not None and source.startswith(("http://", "https://")):
+            raise GraphError(
+                f"revision= is for Spaces of the Hub; {source!r} is a URL.",
+                "Name what the app is with identity=, such as identity='my-app 1.2'.",
+                where,
+            )
         self._spec = GradioSpec(
             name=name or _default_name(source),
             inputs={port: read_source(value) for port, value in (inputs or {}).items()},
@@ -119,15 +119,18 @@ class GradioNode(Node):
             cache=read_cache(cache, where),
             identity=identity or "",
             timeout=read_seconds("timeout", timeout, where),
-            connect_timeout=read_seconds("connect_timeout", connect_timeout, where),
-            idle_timeout=read_seconds("idle_timeout", idle_timeout, where),
-            retries=retries,
+            **read_remote(where, revision, connect_timeout, idle_timeout, retries),
         )
         warn_file_types(self._spec)
 
 
+_SPACE_PAGE = re.compile(r"^https?://(?:www\.)?huggingface\.co/spaces/([^/?#]+/[^/?#]+).*$")
+"""The address of a Space's page stands for the Space."""
+
+
 def _read_app(given: Any, where: str | None) -> str:
     text = given.strip().rstrip("/") if isinstance(given, str) else ""
+    text = _SPACE_PAGE.sub(r"\1", text)
     is_url = text.startswith(("http://", "https://")) and bool(urlsplit(text).netloc)
     if not is_url and (text.count("/") != 1 or " " in text or "" in text.split("/")):
         raise GraphError(

@@ -1,0 +1,54 @@
+"""Asking together: whoever asks for what is being asked for already waits for that answer."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+from daggr.errors import DaggrError
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class Together(Generic[K, T]):
+    """Requests on their way, in one event loop. The last who waits for one and leaves ends it."""
+
+    def __init__(self) -> None:
+        self._going: dict[K, asyncio.Task[T]] = {}
+        self._waiting: dict[asyncio.Task[T], int] = {}
+
+    async def ask(self, key: K, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The answer of `make()`, or of the one that is on its way under this key."""
+        task = self._going.get(key)
+        if task is None:
+            task = self._going[key] = asyncio.create_task(make())
+            task.add_done_callback(lambda ended: self._end(key, ended))
+        self._waiting[task] = self._waiting.get(task, 0) + 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[task] -= 1
+            if not self._waiting[task]:
+                del self._waiting[task]
+                if not task.done():
+                    self._going.pop(key, None)
+                    task.cancel()
+
+    def _end(self, key: K, task: asyncio.Task[T]) -> None:
+        if self._going.get(key) is task:
+            del self._going[key]
+        if not task.cancelled():
+            task.exception()  # it is looked at, though nobody may wait for it any more
+
+
+async def placed(answer: Awaitable[T], where: str | None) -> T:
+    """An answer that several may wait for. Each gets an error of its own, with the line of its own node."""
+    try:
+        return await answer
+    except DaggrError as error:
+        own = copy.copy(error)
+        own.where = where
+        raise own from error.__cause__
