@@ -49,6 +49,7 @@ from daggr.graph.nodes.base import Node
 from daggr.graph.nodes.choice import ChoiceNode
 from daggr.graph.nodes.fn import FnNode
 from daggr.graph.nodes.gradio import GradioNode
+from daggr.graph.nodes.inference import InferenceNode
 from daggr.graph.nodes.input import InputNode
 from daggr.graph.nodes.interaction import InteractionNode
 from daggr.graph.port import Port
@@ -68,6 +69,7 @@ __all__ = [
     "GradioNode",
     "Graph",
     "GraphError",
+    "InferenceNode",
     "InputNode",
     "InteractionNode",
     "ItemList",
@@ -93,7 +95,7 @@ __all__ = [
     "codec",
 ]
 
-_NOT_YET = ("InferenceNode", "once")
+_NOT_YET = ("once",)
 
 _runtime.register("daggr.wiring:Runtime")
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daggr.errors import ConfigError
+from daggr.errors import ConfigError, did_you_mean
+
+DependencyCheck = Literal["ask", "skip", "update", "error"]
+"""What is done at launch about Spaces and models that have changed."""
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 7860
@@ -29,6 +32,8 @@ class Settings:
         port: First port to try; 0 takes any free one.
         ports_tried: How many ports are tried from `port` on when it is taken.
         durability: `full` waits for the disk before a result is acknowledged, `relaxed` does not.
+        dependency_check: What happens at launch when a Space or model has another commit than the one recorded: `ask`
+            (on a terminal; else like `update`), `update` accepts and reports it, `error` ends, `skip` does not look.
     """
 
     store: Path
@@ -36,6 +41,7 @@ class Settings:
     port: int = DEFAULT_PORT
     ports_tried: int = DEFAULT_PORTS_TRIED
     durability: Literal["full", "relaxed"] = "full"
+    dependency_check: DependencyCheck = "ask"
 
 
 def load(
@@ -58,6 +64,7 @@ def load(
         port=_port(port) if port is not None else _whole(port_name, port_text, DEFAULT_PORT, MAX_PORT),
         ports_tried=_whole("DAGGR_NUM_PORTS", env.get("DAGGR_NUM_PORTS", ""), DEFAULT_PORTS_TRIED, MAX_PORT),
         durability=_durability(env.get("DAGGR_DURABILITY") or "full"),
+        dependency_check=_dependency_check(env.get("DAGGR_DEPENDENCY_CHECK", "")),
     )
 
 
@@ -83,6 +90,19 @@ def _durability(given: str) -> Literal["full", "relaxed"]:
             return given
         case _:
             raise ConfigError(f"DAGGR_DURABILITY={given!r} is neither 'full' nor 'relaxed'.")
+
+
+def _dependency_check(given: str) -> DependencyCheck:
+    match given.strip().lower():
+        case "":
+            return "ask"
+        case "skip" | "update" | "error" as asked:
+            return asked
+        case _:
+            raise ConfigError(
+                f"DAGGR_DEPENDENCY_CHECK={given!r} is none of 'skip', 'update', 'error'.",
+                did_you_mean(given.lower(), ("skip", "update", "error")),
+            )
 
 
 def _first(env: Mapping[str, str], *names: str) -> tuple[str, str]:

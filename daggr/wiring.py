@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -25,8 +25,9 @@ from daggr.engine.engine import Answer, CacheMode, Engine
 from daggr.engine.intake import with_files
 from daggr.engine.outputs import LISTS
 from daggr.engine.program import Program
-from daggr.engine.trial import trial
-from daggr.errors import ArtifactCorruptError, ArtifactMissingError, ConfigError, EndpointError, did_you_mean
+from daggr.engine.remotes import raise_wrong
+from daggr.engine.trial import named, trial
+from daggr.errors import ArtifactCorruptError, ArtifactMissingError, ConfigError, did_you_mean
 from daggr.graph.drawing import Drawing
 from daggr.graph.graph import Graph, drawing_of
 from daggr.graph.nodes.base import Node, spec_of
@@ -61,9 +62,10 @@ class Runtime:
         allowed = _folders(chosen.get("allowed_paths") or ())
         with _engine(drawing_of(graph), settings, allowed) as (engine, program):
             engine.warm_up(program)
-            for error in engine.check_apps(program.drawing):
-                if isinstance(error, EndpointError):
-                    raise error
+            engine.settle(program.drawing, self._say, _ask if sys.stdin.isatty() and sys.stdout.isatty() else None)
+            wrong = engine.check(program.drawing)
+            raise_wrong(wrong)
+            for error in wrong:
                 self._say(f"Warning: {error}")
             _serve(engine, program, settings, self._say, open_browser=bool(chosen.get("open_browser", False)))
 
@@ -85,6 +87,12 @@ class Runtime:
     def _run(
         self, drawing: Drawing, inputs: Mapping[str, Any], cache: str, stopped: threading.Event
     ) -> dict[str, dict[str, Any]]:
+        return self._ran(drawing, inputs, cache, stopped)[0]
+
+    def _ran(
+        self, drawing: Drawing, inputs: Mapping[str, Any], cache: str, stopped: threading.Event
+    ) -> tuple[dict[str, dict[str, Any]], Answer]:
+        """The outputs of the output nodes, and the runs."""
         settings = config.load(store=self._overrides.get("store"))
         if cache == "off":
             drawing, cache = replace(drawing, persist_key=None), "use"
@@ -93,16 +101,19 @@ class Runtime:
             nodes = frozenset(program.drawing.nodes)
             future = engine.call(program, LOCAL_USER, digests, nodes, cast(CacheMode, cache))
             try:
-                return _values(engine, program, _result(future, stopped))
+                answer = _result(future, stopped)
+                return _values(engine, program, answer), answer
             except (ArtifactMissingError, ArtifactCorruptError):  # what was known is damaged: it is made again
-                future = engine.call(program, LOCAL_USER, digests, nodes, "refresh")
-                return _values(engine, program, _result(future, stopped))
+                answer = _result(engine.call(program, LOCAL_USER, digests, nodes, "refresh"), stopped)
+                return _values(engine, program, answer), answer
 
     def test(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run one node alone, uncached; its outputs by port. Files are in a temporary folder."""
         with tempfile.TemporaryDirectory(prefix="daggr-") as folder:
             drawing, given = trial(spec_of(node), inputs, Path(folder))
-            return self._run(drawing, given, "off", threading.Event())[next(iter(drawing.nodes))]
+            name, spec = next(iter(drawing.nodes.items()))
+            values, answer = self._ran(drawing, given, "off", threading.Event())
+            return named(spec, values[name], answer.runs[name])
 
 
 @contextmanager
@@ -110,7 +121,8 @@ def _engine(
     drawing: Drawing, settings: config.Settings, allowed: Iterable[Path] = ()
 ) -> Iterator[tuple[Engine, Program]]:
     with Store(settings.store if drawing.persist_key else None, settings.durability) as store:
-        engine = Engine(store, allowed=allowed)
+        cache = config.cache_folder() / "hub"
+        engine = Engine(store, allowed=allowed, cache=cache, policy=settings.dependency_check)
         try:
             yield engine, engine.load(drawing)
         finally:
@@ -255,6 +267,15 @@ def _values(engine: Engine, program: Program, answer: Answer) -> dict[str, dict[
         node: {output.port: engine.store.load(output.digest, folder) for output in answer.runs[node].outputs}
         for node in nodes
     }
+
+
+def _ask(question: str, options: Sequence[str]) -> str:
+    """Ask on the terminal until the answer is one of the options, or begins like one."""
+    while True:
+        given = input(f"{question} [{'/'.join(options)}] ").strip().lower()
+        for option in options:
+            if given and option.startswith(given):
+                return option
 
 
 def _say(text: str) -> None:

@@ -15,12 +15,16 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers import Server, Servers, isolated_environment
+from daggr.testing.apps import GradioApp, loopback
+from tests.servers import Servers, isolated_environment
 
-APPS = Path(__file__).with_name("apps")
+if TYPE_CHECKING:
+    from daggr.testing.hub import FakeHub
+    from daggr.testing.proxy import FaultProxy
 ROOM = Path(tempfile.mkdtemp(prefix="daggr-tests-"))
 NUMBERS = itertools.count()
 PER_TEST = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HF_HOME", "DAGGR_STORE", "GRADIO_TEMP_DIR")
@@ -99,8 +103,27 @@ def serve() -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-def gradio_app() -> Iterator[Server]:
-    """A real Gradio app on loopback (`tests/apps/loopback.py`); started once, since Gradio takes seconds to import."""
-    servers = Servers(ROOM / "apps")
-    yield servers.program(APPS / "loopback.py")
-    servers.stop()
+def gradio_app() -> Iterator[GradioApp]:
+    """A real Gradio app with every kind of endpoint; started once, since Gradio takes seconds to import."""
+    folder = ROOM / "apps" / "loopback"
+    with loopback(folder, env=isolated_environment(folder)) as app:
+        yield app
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    """A fake Hub, which huggingface_hub speaks with. `hub.token` is ada's; nobody is logged in until a test says so."""
+    from daggr.testing.hub import FakeHub  # it imports huggingface_hub, which must not come before `_isolate()`
+
+    with FakeHub() as fake, fake.patched():
+        fake.add_user("hf_testAdaAdaAdaAdaAdaAda", "ada")
+        yield fake
+
+
+@pytest.fixture
+def proxy(gradio_app: GradioApp) -> Iterator[FaultProxy]:
+    """A proxy before `gradio_app`, without faults until a test sets some."""
+    from daggr.testing.proxy import FaultProxy
+
+    with FaultProxy(gradio_app.url) as fault_proxy:
+        yield fault_proxy

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-READY = re.compile(r"^Running on (http://127\.0\.0\.1:\d+)", re.MULTILINE)
-STARTUP_SECONDS = 60.0
-GRACE_SECONDS = 10.0
+from daggr.testing.apps import Program
 
 DROPPED = ("DAGGR_", "GRADIO_", "HF_", "HUGGING_FACE_", "SPACE_", "AWS_")
 """Variables of the machine that a test must not see, by prefix."""
@@ -44,63 +37,12 @@ def isolated_environment(folder: Path) -> dict[str, str]:
     }
 
 
-class Server:
-    """A program that says `Running on http://127.0.0.1:PORT` when it is ready.
-
-    Raises:
-        RuntimeError: it ended, or said nothing, within `STARTUP_SECONDS`; the message holds all it printed.
-    """
+class Server(Program):
+    """A program that runs from the moment it is made; see `daggr.testing.apps.Program`."""
 
     def __init__(self, command: Sequence[str | Path], folder: Path, env: Mapping[str, str]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        self.command = [str(part) for part in command]
-        self.log = folder / "output.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=folder,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            self.url = self._wait()
-        except BaseException:
-            self.stop()
-            raise
-
-    def output(self) -> str:
-        """Everything it printed until now."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """End it with all its children; its exit code. A second time does nothing."""
-        self._signal(how)
-        try:
-            code = self.process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL)
-            code = self.process.wait()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived their parent
-        return code
-
-    def _signal(self, how: signal.Signals) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, how)
-
-    def _wait(self) -> str:
-        end = time.monotonic() + STARTUP_SECONDS
-        while time.monotonic() < end:
-            if match := READY.search(self.output()):
-                return match[1]
-            if (code := self.process.poll()) is not None:
-                raise RuntimeError(f"{' '.join(self.command)} ended with {code}:\n{self.output()}")
-            time.sleep(0.02)
-        raise RuntimeError(f"{' '.join(self.command)} was not ready in {STARTUP_SECONDS:.0f} s:\n{self.output()}")
+        super().__init__(command, folder, env)
+        self.start()
 
 
 class Servers:

@@ -14,12 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from daggr.config import DependencyCheck
 from daggr.engine.capture import unwrap, wrap
 from daggr.engine.events import Observer, StepEvent
 from daggr.engine.explain import Explanation, RunDiff
 from daggr.engine.fingerprint.reading import settle
 from daggr.engine.forecast import Forecast, forecast, predict
-from daggr.engine.hub.identity import Credential, local
+from daggr.engine.hub.identity import Credential
+from daggr.engine.hub.settling import Ask
 from daggr.engine.intake import Stored, keep_program, stage_file, stage_inputs
 from daggr.engine.job import Job, announce, carry_out
 from daggr.engine.live import Live
@@ -28,9 +30,9 @@ from daggr.engine.loop import LoopThread
 from daggr.engine.missing import check_parents, what_is_missing
 from daggr.engine.plan import Find, Given, Plan, Step
 from daggr.engine.program import ANSWER, Program, define
+from daggr.engine.remotes import Remotes
 from daggr.engine.runners.base import LocalRunner, Runner
 from daggr.engine.runners.fn import FnRunner
-from daggr.engine.runners.gradio import GradioRunner
 from daggr.engine.runners.interaction import InteractionRunner
 from daggr.engine.runners.isolated import IsolatedRunner
 from daggr.engine.sheet import Sheets
@@ -48,7 +50,6 @@ from daggr.errors import (
 )
 from daggr.graph.drawing import Drawing
 from daggr.graph.nodes.fn import FnSpec
-from daggr.graph.nodes.gradio import GradioSpec
 from daggr.store.records import Run
 from daggr.store.store import Store
 from daggr.store.tables import Txn
@@ -82,6 +83,8 @@ class Engine:
         store: Where results live. The engine does not close it.
         runners: By kind of node, in place of the real ones; for tests.
         allowed: Folders from which functions may give files, beside the working and the temporary folder.
+        cache: Where it is kept what apps and models say of themselves; None to keep nothing.
+        policy: What is done about Spaces and models that have changed.
     """
 
     def __init__(
@@ -89,18 +92,21 @@ class Engine:
         store: Store,
         runners: Mapping[str, Runner | LocalRunner] | None = None,
         allowed: Iterable[Path] = (),
+        cache: Path | None = None,
+        policy: DependencyCheck = "skip",
     ) -> None:
         self.store = store
+        self._policy = policy
         self.live = Live()
         self._worker = ThreadWorker()
-        self._gradio = GradioRunner(self._worker)
+        self._remotes = Remotes(self._worker, cache)
         self._processes = ProcessWorker()
         self._isolated = IsolatedRunner(self._processes)
         own: dict[str, Runner | LocalRunner] = {
             "fn": FnRunner(),
             "isolated": self._isolated,
-            "gradio": self._gradio,
             "interaction": InteractionRunner(),
+            **self._remotes.runners,
         }
         self.executor = Executor(store, {**own, **(runners or {})}, self._worker, tuple(allowed))
         self._observers: list[Observer] = [self.live]
@@ -124,21 +130,34 @@ class Engine:
         if isolated:
             self._isolated.prepare(isolated[0])
 
-    async def _check(self, specs: list[GradioSpec], credential: Credential) -> list[BaseException | None]:
-        return await asyncio.gather(*(self._gradio.check(spec, credential) for spec in specs), return_exceptions=True)
+    def settle(self, drawing: Drawing, say: Callable[[str], None], ask: Ask | None = None) -> None:
+        """Look whether Spaces and models have changed, and do what the policy says. `ask` asks the user, if possible.
 
-    def check_apps(self, drawing: Drawing) -> list[DaggrError]:
-        """Ask all Gradio apps of a drawing at once whether they have what its nodes call. Returns what is wrong."""
-        specs = [spec for spec in drawing.nodes.values() if isinstance(spec, GradioSpec) and spec.validate]
-        found = self._thread.submit(self._check(specs, local())).result()
-        for error in found:
-            if error is not None and not isinstance(error, DaggrError):
-                raise error
-        return [error for error in found if isinstance(error, DaggrError)]
+        Raises:
+            EndpointError: something has changed, and the policy is `error`.
+        """
+        self._thread.submit(self._remotes.settle(drawing, self._policy, say, ask)).result()
+
+    def check(self, drawing: Drawing) -> list[DaggrError]:
+        """Ask all apps and models of a drawing at once whether they have what its nodes call. Returns what is wrong."""
+        return self._thread.submit(self._remotes.wrong(drawing.offered)).result()
+
+    @property
+    def observed(self) -> Mapping[str, str]:
+        """The commits that Spaces and models are at, as far as they were seen, by `str(Repo)`."""
+        return {str(repo): commit for repo, commit in self._remotes.hub.observed.items()}
+
+    def account(self, credential: Credential) -> Future[str]:
+        """The name of the user whose token this is; empty if it is not valid.
+
+        Raises:
+            RemoteError: (from the future) the Hub does not answer.
+        """
+        return self._thread.submit(self._remotes.accounts.name(credential))
 
     def sheets(self, program: Program, owner: str) -> Sheets:
         """The sheets of a user over a program."""
-        return Sheets(self.store, program, owner)
+        return Sheets(self.store, program, owner, self._remotes.hub.observed)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Watch everything that runs. Returns what ends it."""
@@ -327,8 +346,8 @@ class Engine:
         """The results of some nodes for some inputs; what is not known is executed.
 
         When everything is known the future is done already: neither the engine's loop nor a runner is entered. Sampled
-        inputs are drawn anew, so their nodes execute; with `only` any result that they gave before will do. `credential`
-        is who calls what is remote; None is who is logged in on this machine.
+        inputs are drawn anew, so their nodes execute; with `only` any result that they gave before will do.
+        `credential` is who calls what is remote; None is who is logged in on this machine.
 
         Raises:
             NodeFailedError, RemoteError: (from the future) a node failed.
@@ -361,6 +380,11 @@ class Engine:
         return self._submit(job, self._complete(job, known, held), held)
 
     async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
+        try:
+            await self._remotes.prepare(job.program, job.plan, job.credential, self._policy)
+        except BaseException:
+            self._end(job, held)
+            raise
         failure = await self._carry_out(job, held)
         if failure is not None:
             raise failure
@@ -402,7 +426,7 @@ class Engine:
             GraphError: there is no such node.
         """
         with self.store.read() as txn:
-            return Why(txn, self.store, program, owner).of_call(node, inputs)
+            return Why(txn, self.store, program, owner, self._remotes.hub.observed).of_call(node, inputs)
 
     def diff(self, before: bytes, after: bytes) -> RunDiff:
         """What differs between two recorded runs, of one node or of two. It looks at whatever runs it is given.
@@ -450,7 +474,7 @@ class Engine:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=PATIENCE - 1)
-        await self._gradio.close()
+        await self._remotes.close()
 
 
 def _answer(plan: Plan, known: int) -> Answer:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from daggr.graph.component import Component
+from daggr.graph.component import Component, read_component
 
 PLAIN_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
 """The modes of Pillow's images that a PNG has, too."""
@@ -75,6 +75,30 @@ def saved(component: Component, value: Any, folder: Path) -> Path | None:
     if is_figure(value):
         return _figure(value, folder)
     return _through(component, value, folder) if is_array(value) and component.type in _PICTURES else None
+
+
+def saved_for(kind: str, value: Any, folder: Path) -> Path:
+    """The same for a component of an app elsewhere, of which only the block name is known.
+
+    Raises:
+        Exception: whoever made the value cannot save it.
+    """
+    if is_sound(value):
+        component = _elsewhere("audio")
+    elif is_array(value):  # Gradio itself knows how pixels are meant
+        import gradio
+
+        component = read_component(gradio.Image(format="png"))
+    else:
+        component = _elsewhere("image" if kind == "audio" else kind)
+    path = saved(component, value, folder)
+    if path is None:
+        raise ValueError("it is neither a picture nor sound")
+    return path
+
+
+def _elsewhere(kind: str) -> Component:
+    return Component(type=kind, config={}, value=None, label=None, visible=False, source=None)
 
 
 _PICTURES: dict[str, Callable[[Any], Any]] = {

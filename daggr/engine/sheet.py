@@ -16,6 +16,7 @@ from daggr.engine.program import Program
 from daggr.engine.provenance import Past, Restored, select
 from daggr.engine.why import Shown, Why, changed_definition
 from daggr.errors import ConfigError, GraphError, UnknownInputError, UnknownPortError, did_you_mean
+from daggr.graph.nodes.base import Repo
 from daggr.store import runs, sheets
 from daggr.store.records import Head, HistoryEntry, Output, Run, Sheet, Snapshot, new_id
 from daggr.store.store import Store
@@ -53,8 +54,9 @@ class SheetState:
 class Sheets:
     """The sheets over a program, for one user."""
 
-    def __init__(self, store: Store, program: Program, owner: str) -> None:
+    def __init__(self, store: Store, program: Program, owner: str, observed: Mapping[Repo, str] | None = None) -> None:
         self._store = store
+        self._observed = observed
         self._program = program
         self.owner = owner
 
@@ -102,7 +104,8 @@ class Sheets:
             snapshot = sheets.snapshot(txn, self._get(txn, sheet))
             inputs, shown = self._inputs(snapshot.inputs), self._shown(txn, snapshot)
             seen = Shown(sheet, inputs, shown, self._judged(txn, inputs, shown))
-            return Why(txn, self._store, self._program.at(inputs), self.owner).of_sheet(node, seen, forced=forced)
+            why = Why(txn, self._store, self._program.at(inputs), self.owner, self._observed)
+            return why.of_sheet(node, seen, forced=forced)
 
     def history(self, sheet: bytes, node: str) -> list[tuple[HistoryEntry, Run]]:
         """The distinct results of a node, oldest first."""

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from daggr.engine.examples import example_inputs
+from daggr.engine.hub.tasks import output_name
 from daggr.errors import GraphError, UnknownInputError
 from daggr.graph.component import Component
 from daggr.graph.draft import draw
 from daggr.graph.drawing import Drawing, input_id
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.choice import ChoiceSpec
+from daggr.graph.nodes.inference import InferenceSpec
 from daggr.graph.port import EdgeSource, FixedSource, Source, UiSource
 from daggr.graph.validate import name_set, unknown_names
+from daggr.store.records import Run
 
 
 def trial(spec: NodeSpec, given: Mapping[str, Any], folder: Path) -> tuple[Drawing, dict[str, Any]]:
@@ -56,6 +59,13 @@ def trial(spec: NodeSpec, given: Mapping[str, Any], folder: Path) -> tuple[Drawi
         else:
             sources[port] = FixedSource(values[port])
     return draw("test", None, [replace(spec, inputs=sources, serial=spec.serial)], []), inputs
+
+
+def named(spec: NodeSpec, values: Mapping[str, Any], run: Run) -> dict[str, Any]:
+    """What a trial gave, by port. The only output of a model, if it was given none, is called after the task."""
+    if isinstance(spec, InferenceSpec) and spec.bare and len(values) == 1:
+        return {output_name(run.soft.get("task", "")): value for value in values.values()}
+    return dict(values)
 
 
 def _component(source: Source) -> Component | None:

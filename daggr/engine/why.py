@@ -17,6 +17,7 @@ from daggr.engine.lookup import Lookup
 from daggr.engine.plan import Given, Plan
 from daggr.engine.program import Program
 from daggr.errors import GraphError, StoreError, did_you_mean
+from daggr.graph.nodes.base import Repo
 from daggr.store import runs
 from daggr.store.records import Definition, Run
 from daggr.store.store import Store
@@ -38,10 +39,21 @@ class Shown:
 
 
 class Why:
-    """Explains nodes, within one read transaction. Runs that were made with somebody else's token are not looked at."""
+    """Explains nodes, within one read transaction. Runs that were made with somebody else's token are not looked at.
 
-    def __init__(self, txn: Txn, store: Store, program: Program, owner: str) -> None:
+    Args:
+        txn: The transaction.
+        store: What it reads.
+        program: The nodes.
+        owner: The user who asks.
+        observed: The commits that Spaces and models are at, as far as they were seen.
+    """
+
+    def __init__(
+        self, txn: Txn, store: Store, program: Program, owner: str, observed: Mapping[Repo, str] | None = None
+    ) -> None:
         self._txn = txn
+        self._observed = observed or {}
         self._store = store
         self._program = program
         self._owner = owner
@@ -100,13 +112,18 @@ class Why:
         side = Side(
             fingerprint.leaves,
             fingerprint.sources,
-            fingerprint.soft,
+            {**fingerprint.soft, **self._commit(node)},
             {given.port: given for given in bound.bindings},
             {edge.target_port: edge.source for edge in edges},
             frozenset(edge.target_port for edge in edges if bound.wires[edge.target_port][1] is None),
         )
         spec = definition.spec
         return Asked(node, fingerprint.digest, side, fingerprint.uncached, cache=spec.cache, now=time.time())
+
+    def _commit(self, node: str) -> dict[str, str]:
+        """The commit that what the node calls is at now, if it was seen."""
+        repo = self._program.definitions[node].spec.repo
+        return {str(repo): self._observed[repo]} if repo is not None and repo in self._observed else {}
 
     def _explain(self, asked: Asked, head: Run | None) -> Explanation:
         return explain(asked, self._past(asked.node, head), self._complete)
@@ -136,7 +153,9 @@ class Why:
                     continue
                 known[run.fingerprint] = self._txn.get(DEFINITIONS, run.fingerprint)
             found[run.id] = run
-        return [_recorded(run, known[run.fingerprint]) for run in found.values()]
+        repo = self._program.definitions[node].spec.repo
+        unseen = str(repo) if repo is not None and repo not in self._observed else ""
+        return [_recorded(run, known[run.fingerprint], unseen) for run in found.values()]
 
     def _complete(self, recorded: Recorded) -> Recorded:
         """Add what fed a run, and whether its values are still there."""
@@ -183,9 +202,11 @@ def fed_by(txn: Txn, run: Run) -> dict[str, str]:
     return {port: source.node for port, source in sources.items() if source is not None}
 
 
-def _recorded(run: Run, definition: Definition | None) -> Recorded:
+def _recorded(run: Run, definition: Definition | None, unseen: str = "") -> Recorded:
+    """A run as it is compared; `unseen` is left out, since nobody knows what it is now."""
     leaves, sources = (definition.leaves, definition.sources) if definition is not None else ({}, {})
-    side = Side(leaves, sources, run.soft, {given.port: given for given in run.inputs})
+    soft = {name: value for name, value in run.soft.items() if name != unseen}
+    side = Side(leaves, sources, soft, {given.port: given for given in run.inputs})
     return Recorded(run, side, is_known=definition is not None)
 
 

@@ -194,6 +194,12 @@ class Drawing:
 
     # ------------------------------------------------------------ choices
 
+    @property
+    def offered(self) -> list[NodeSpec]:
+        """All nodes that may run: of every choice all its variants."""
+        nodes = (self._base or self).nodes.values()
+        return [one for spec in nodes for one in (spec.variants.values() if isinstance(spec, ChoiceSpec) else [spec])]
+
     def choose(self, selection: Mapping[str, str]) -> Drawing:
         """The drawing with the selected variant in place of every choice, the first where none is selected.
 

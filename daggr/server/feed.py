@@ -51,7 +51,7 @@ class Feed:
         state = self._sheets.state(self._sheet)
         with self._engine.store.read() as txn:
             read, count = partial(self._values.show, txn), partial(self._values.count, txn)
-            return sheet_view(Look(self._program, state, live, read, count))
+            return sheet_view(Look(self._program, state, live, read, count, self._engine.observed))
 
     def refresh(self, by: str = "") -> Accepted:
         """Tell everybody what has changed. `by` names the tab that caused it."""

@@ -85,7 +85,7 @@ class InputField(Message):
     component: ComponentView
 
 
-NodeKind = Literal["fn", "gradio", "interaction", "choice"]
+NodeKind = Literal["fn", "gradio", "inference", "interaction", "choice"]
 Question = Literal["", "generic", "approve", "choose_one", "text_input", "image_input"]
 
 
@@ -216,6 +216,8 @@ class NodeState(Message):
     predicted_seconds: float | None = None
     error: NodeError | None = None
     notes: list[str] = []
+    revision: str = ""
+    """The commit of the Space or model that made the result, in short; empty if it is none or was not seen."""
     log: str = ""
     run: str = ""
     """What `DELETE …/runs/{run}` stops; empty while the node neither runs nor waits to."""

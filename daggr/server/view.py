@@ -29,6 +29,9 @@ from daggr.store.records import Run
 ReadValue = Callable[[bytes], Value]
 CountItems = Callable[[Run], ItemCount | None]
 
+SHORT = 7
+"""Characters of a commit that people read."""
+
 _UNDER_WAY = ("queued", "running")
 _ENDED_BADLY = ("failed", "stopped")
 _AFTER: Mapping[str, NodeStatus] = {"done": "done", "failed": "failed", "cancelled": "stopped"}
@@ -45,6 +48,7 @@ class Look:
         live: What runs, by node.
         read: Gives the wire form of a digest.
         count: Says how the items of a group ended.
+        observed: The commits that Spaces and models are at now, as far as they were seen, by `str(Repo)`.
     """
 
     program: Program
@@ -52,6 +56,7 @@ class Look:
     live: Mapping[str, LiveNode]
     read: ReadValue
     count: CountItems
+    observed: Mapping[str, str]
 
 
 def sheet_view(look: Look) -> SheetView:
@@ -124,7 +129,8 @@ def _node(look: Look, chosen: Program, name: str, live: LiveNode) -> NodeState:
         seconds=result.run.seconds if result is not None else None,
         predicted_seconds=result.run.seconds if result is not None else None,
         error=_error(live, result),
-        notes=_notes(chosen, name, result),
+        notes=_notes(look, chosen, name, result),
+        revision=_revision(chosen, name, result)[:SHORT],
         log=live.log or (result.run.log if result is not None and live.status == "idle" else ""),
         run=live.job if under_way else "",
         items=_items(look, live, result),
@@ -162,12 +168,31 @@ def _asks(look: Look, chosen: Program, name: str) -> Value | None:
     return None if digest is None else look.read(digest) if digest else JsonValue(None)
 
 
-def _notes(chosen: Program, name: str, result: NodeResult | None) -> list[str]:
+def _notes(look: Look, chosen: Program, name: str, result: NodeResult | None) -> list[str]:
     definition = chosen.definitions[name]
     if result is None:
         return [note for note in [definition.fingerprint.uncached] if note]
     edited = ["edited"] if result.run.kind == "edit" else []
-    return [note for note in [*edited, *result.run.notes, result.run.uncached] if note]
+    notes = [*edited, *result.run.notes, result.run.uncached, _moved(look, chosen, name, result)]
+    return [note for note in notes if note]
+
+
+def _repo(chosen: Program, name: str) -> str:
+    """What a node calls on the Hub, as records name it; empty if nothing."""
+    return str(chosen.definitions[name].spec.repo or "")
+
+
+def _revision(chosen: Program, name: str, result: NodeResult | None) -> str:
+    """The commit of what made a result."""
+    return result.run.soft.get(_repo(chosen, name), "") if result is not None else ""
+
+
+def _moved(look: Look, chosen: Program, name: str, result: NodeResult | None) -> str:
+    """That what made the result has another commit now, in words."""
+    then, now = _revision(chosen, name, result), look.observed.get(_repo(chosen, name), "")
+    if not then or not now or then == now:
+        return ""
+    return f"the {_repo(chosen, name)} has changed since: {then[:SHORT]} → {now[:SHORT]}"
 
 
 def _error(live: LiveNode, result: NodeResult | None) -> NodeError | None:

@@ -57,3 +57,11 @@ def test_the_durability_is_full_unless_the_variable_says_relaxed() -> None:
     assert config.load(environ={"DAGGR_DURABILITY": "relaxed"}).durability == "relaxed"
     with pytest.raises(ConfigError, match="DAGGR_DURABILITY='fast' is neither 'full' nor 'relaxed'"):
         config.load(environ={"DAGGR_DURABILITY": "fast"})
+
+
+def test_what_is_done_about_changed_spaces_is_one_of_three_words_or_asked() -> None:
+    assert config.load(environ={}).dependency_check == "ask"
+    for word in ("skip", "update", "error"):
+        assert config.load(environ={"DAGGR_DEPENDENCY_CHECK": word.upper()}).dependency_check == word
+    with pytest.raises(ConfigError, match=r"DAGGR_DEPENDENCY_CHECK='updat' is none of .*\nDid you mean 'update'"):
+        config.load(environ={"DAGGR_DEPENDENCY_CHECK": "updat"})

@@ -15,6 +15,7 @@ from daggr.graph.component import Component
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.fn import FnSpec
 from daggr.graph.nodes.gradio import GradioSpec
+from daggr.graph.nodes.inference import InferenceSpec
 from daggr.graph.nodes.interaction import InteractionSpec
 from daggr.graph.nodes.remote import RemoteSpec
 
@@ -58,6 +59,10 @@ def node_fingerprint(spec: NodeSpec) -> Fingerprint:
         case GradioSpec():
             leaves.add_value("app", spec.identity or spec.source)
             leaves.add_value("endpoint", spec.api_name)
+            _add_revision(leaves, spec)
+        case InferenceSpec():
+            for name in ("model", "provider", "task"):
+                leaves.add_value(name, getattr(spec, name))
             _add_revision(leaves, spec)
         case InteractionSpec():
             leaves.add_value("asks", spec.interaction_type)

@@ -1,4 +1,4 @@
-"""A shelf: small JSON documents by name, in a folder of the user's cache. What is damaged is as if it were not there."""
+"""A shelf: small JSON documents by name, in a folder of the user's. What is damaged is as if it were not there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from daggr.digest import Digest
+from daggr.digest import key
 
 MOST = 500
 """Documents that are kept; beyond that the oldest go."""
@@ -44,7 +44,7 @@ class Shelf:
 
     def _path(self, name: str) -> Path:
         readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80]
-        return self._folder / f"{readable}-{Digest.of(name.encode()).hex()[:16]}.json"
+        return self._folder / f"{readable}-{key(name.encode('utf-8', 'surrogatepass')).hex()}.json"
 
     def _tidy(self) -> None:
         documents = [entry for entry in os.scandir(self._folder) if entry.name.endswith(".json")]

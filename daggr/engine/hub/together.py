@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from daggr.errors import DaggrError
@@ -52,3 +53,33 @@ async def placed(answer: Awaitable[T], where: str | None) -> T:
         own = copy.copy(error)
         own.where = where
         raise own from error.__cause__
+
+
+class News:
+    """What is said of a request that several wait for. Who comes later is told the last of it."""
+
+    def __init__(self) -> None:
+        self._listening: list[Callable[[str], None]] = []
+        self._last = ""
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether the last is about to leave, or nobody is there."""
+        return len(self._listening) <= 1
+
+    def say(self, text: str) -> None:
+        """Tell all who wait."""
+        self._last = text
+        for listening in self._listening:
+            listening(text)
+
+    @contextmanager
+    def told_to(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Tell one more, as long as this lasts."""
+        if self._last:
+            say(self._last)
+        self._listening.append(say)
+        try:
+            yield
+        finally:
+            self._listening.remove(say)

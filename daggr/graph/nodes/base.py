@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from daggr import runtime
 from daggr.errors import GraphError, UnknownPortError, did_you_mean
@@ -37,7 +37,17 @@ def last_made() -> float:
     return _last_made
 
 
-Kind = Literal["fn", "gradio", "interaction", "choice", "input"]
+class Repo(NamedTuple):
+    """A Space or model on the Hugging Face Hub: `Repo("space", "owner/name")`."""
+
+    kind: Literal["space", "model"]
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+Kind = Literal["fn", "gradio", "inference", "interaction", "choice", "input"]
 """The kinds of nodes there are."""
 
 
@@ -82,6 +92,11 @@ class NodeSpec:
     @property
     def link(self) -> str | None:
         """Where the thing it calls can be seen, if on the web."""
+        return None
+
+    @property
+    def repo(self) -> Repo | None:
+        """What it calls on the Hugging Face Hub, if anything."""
         return None
 
 

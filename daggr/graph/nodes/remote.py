@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from daggr.errors import GraphError
 from daggr.graph.nodes.base import NodeSpec, read_seconds
+from daggr.graph.nodes.base import Repo as Repo
 
 _REVISION = re.compile(r"[0-9a-f]{7,40}")
-
-
-class Repo(NamedTuple):
-    """A Space or model on the Hugging Face Hub: `Repo("space", "owner/name")`."""
-
-    kind: Literal["space", "model"]
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
 
 
 @dataclass
@@ -39,11 +30,6 @@ class RemoteSpec(NodeSpec):
     connect_timeout: float | None = None
     idle_timeout: float | None = None
     retries: int = 2
-
-    @property
-    def repo(self) -> Repo | None:
-        """What it calls on the Hub; None if it is elsewhere."""
-        return None
 
 
 def read_remote(

@@ -20,6 +20,7 @@ from daggr.server.canvas import graph_view
 from daggr.server.messages import CallReply, CallRequest, GraphView, Health, SchemaView
 from daggr.server.problems import AmbiguousSubgraph
 from daggr.server.served import Served, unknown_subgraph
+from daggr.server.visitor import visitor_of
 
 CACHE_HEADER = "x-daggr-cache"
 
@@ -68,7 +69,8 @@ async def _call(
 ) -> Response[CallReply]:
     inputs = served.inputs(data.inputs if data is not None else {})
     nodes = frozenset(subgraph.nodes if subgraph is not None else ())
-    future = served.engine.call(served.program, served.user, inputs, nodes, _cache_mode(request))
+    visitor, mode = await visitor_of(served, request), _cache_mode(request)
+    future = served.engine.call(served.program, visitor.user, inputs, nodes, mode, visitor.credential)
     answer = future.result() if future.done() else await _wait(future)
     outputs = _outputs(served, answer, subgraph.outputs if subgraph is not None else ())
     return Response(CallReply(outputs), headers={CACHE_HEADER: answer.cache})

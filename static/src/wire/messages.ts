@@ -62,7 +62,7 @@ export interface InputField {
 /** One of the nodes that a choice offers. `fields` are the inputs that it alone takes. */
 export interface VariantView {
   name: string;
-  kind: "choice" | "fn" | "gradio" | "interaction";
+  kind: "choice" | "fn" | "gradio" | "inference" | "interaction";
   inputs: InputPortView[];
   fields: InputField[];
   subtitle: string;
@@ -73,7 +73,7 @@ export interface VariantView {
 /** A node of the graph. */
 export interface NodeCard {
   name: string;
-  kind: "choice" | "fn" | "gradio" | "interaction";
+  kind: "choice" | "fn" | "gradio" | "inference" | "interaction";
   /** Those of a choice are the ports of all its variants. */
   inputs: InputPortView[];
   outputs: OutputPortView[];
@@ -168,6 +168,8 @@ export interface NodeState {
   predicted_seconds: number | null;
   error: NodeError | null;
   notes: string[];
+  /** The commit of the Space or model that made the result, in short; empty if it is none or was not seen. */
+  revision: string;
   log: string;
   /** What `DELETE …/runs/{run}` stops; empty while the node neither runs nor waits to. */
   run: string;

@@ -51,7 +51,7 @@ def daggr(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             "from daggr import FnNode\nFnNode(lambda topic: 1, inputs={'toppic': 1})",
             "Did you mean: 'toppic' -> 'topic'",
         ),
-        ("from daggr import InferenceNode", "does not have InferenceNode yet"),
+        ("from daggr import once", "does not have once yet"),
     ],
 )
 def test_a_script_that_cannot_be_served_gets_one_clear_message(tmp_path: Path, text: str, message: str) -> None:
@@ -134,7 +134,7 @@ def test_graph_run_gives_values_and_paths(tmp_path: Path) -> None:
 def test_an_unreachable_space_is_a_warning_and_then_the_nodes_error(serve: Servers) -> None:
     """The README's own script, offline: the canvas is there, and says what is missing."""
     server = serve(Path(__file__).resolve().parents[3] / "examples" / "quickstart.py")
-    assert server.output().count("Warning: The Space 'hf-applications/") == 2
+    assert server.output().count("Warning: Space 'hf-applications/") == 2
     assert "Traceback" not in server.output()
     answer = httpx.post(f"{server.url}/api/call", json={"inputs": {}}, timeout=60)
     assert answer.status_code == 502

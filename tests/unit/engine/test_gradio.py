@@ -38,7 +38,7 @@ def test_the_quick_start_runs_with_a_local_app(engine: Engine, tmp_path: Path, g
         outputs={"image": gr.Image(label="Final image")},
     )
     graph = Graph("Transparent Background Image Generator", nodes=[image_maker, background_remover])
-    assert engine.check_apps(drawing_of(graph)) == []
+    assert engine.check(drawing_of(graph)) == []
     values = call(engine, graph, tmp_path)
     with Image.open(values["background remover"]["image"]) as final:
         assert (final.size, final.mode) == ((256, 256), "RGBA")
@@ -105,7 +105,7 @@ def test_a_wrong_call_is_told_before_anything_runs(
     engine: Engine, gradio_app: Server, endpoint: str, inputs: dict[str, Any], message: str
 ) -> None:
     node = GradioNode(gradio_app.url, endpoint, inputs=inputs, outputs={"x": None}, name="wrong")
-    (error,) = engine.check_apps(drawing_of(Graph("Wrong", nodes=[node])))
+    (error,) = engine.check(drawing_of(Graph("Wrong", nodes=[node])))
     assert isinstance(error, EndpointError)
     with pytest.raises(EndpointError, match=message):
         raise error

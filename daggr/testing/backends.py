@@ -1,12 +1,10 @@
-"""The test kit: what anybody who extends daggr can let their tests inherit. Needs pytest and hypothesis.
+"""The tests of store backends, for anybody who writes one. Needs pytest and hypothesis.
 
-    from daggr.testing import BackendSuite
+from daggr.testing import BackendSuite
 
-    class TestMine(BackendSuite):
-        def make_backend(self, folder):
-            return MyBackend(folder)
-
-For readable failures say `pytest.register_assert_rewrite("daggr.testing")` in a conftest.py, before the import.
+class TestMine(BackendSuite):
+def make_backend(self, folder):
+return MyBackend(folder)
 """
 
 # ruff: noqa: D102  (the name of a test is its sentence)

@@ -1,0 +1,177 @@
+"""Files on their way to a model and back: bytes of what daggr handed out go up, bytes of an answer become files.
+
+A text is never taken for a path or an address. huggingface_hub would open it: it is given bytes only.
+"""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from huggingface_hub.inference._common import MimeBytes  # the only way to say what bytes are
+
+from daggr.engine.gradio_values import PLAIN_MODES, is_picture
+from daggr.engine.hub.tasks import Media, Task
+from daggr.engine.reach import Reach, Refusal
+from daggr.engine.runners.base import Call
+from daggr.errors import EndpointError, NodeFailedError
+from daggr.graph.nodes.inference import InferenceSpec
+from daggr.graph.port import FixedSource
+from daggr.store.codecs.fileref import FilePath
+
+MAX_FILE = 1 << 30
+"""Bytes that are sent at most: all of them are in memory, more than once."""
+
+_MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", ".png", "image/png"),
+    (0, b"\xff\xd8\xff", ".jpg", "image/jpeg"),
+    (0, b"GIF8", ".gif", "image/gif"),
+    (8, b"WEBP", ".webp", "image/webp"),
+    (0, b"BM", ".bmp", "image/bmp"),
+    (8, b"WAVE", ".wav", "audio/wav"),
+    (0, b"fLaC", ".flac", "audio/flac"),
+    (0, b"OggS", ".ogg", "audio/ogg"),
+    (0, b"ID3", ".mp3", "audio/mpeg"),
+    (4, b"ftypM4A", ".m4a", "audio/mp4"),
+    (4, b"ftyp", ".mp4", "video/mp4"),
+    (0, b"\x1aE\xdf\xa3", ".webm", "video/webm"),
+)
+"""Where a kind of file has which bytes, its suffix and its media type."""
+
+_DEFAULTS = {"image": (".png", "image/png"), "audio": (".wav", "audio/wav"), "video": (".mp4", "video/mp4")}
+_HOLDERS = frozenset({".ogg", ".webm", ".mp4"})
+"""Files that hold sound as well as films."""
+
+_EXAMPLES = {"image": "gr.Image()", "audio": "gr.Audio()", "video": "gr.Video()"}
+
+
+def kind_of(content: bytes) -> tuple[str, str] | None:
+    """The suffix and media type of a file, told by its first bytes; None if they tell nothing."""
+    for at, magic, suffix, mime in _MAGIC:
+        if content[at : at + len(magic)] == magic:
+            return suffix, mime
+    if len(content) > 1 and content[0] == 0xFF and content[1] & 0xE6 == 0xE2:  # a frame of MPEG audio, layer III
+        return ".mp3", "audio/mpeg"
+    return None
+
+
+# ---------------------------------------------------------------- up
+
+
+def content_of(call: Call, texts: Collection[str], argument: str, kind: str, value: Any) -> bytes:
+    """The bytes of a file argument, with their media type. This blocks.
+
+    Args:
+        call: The execution.
+        texts: What came in as text: it names no file.
+        argument: The argument's name.
+        kind: `image`, `audio` or `video`.
+        value: A path that daggr handed out, Gradio's dict of one, or what a hook made: a path, a picture, bytes.
+
+    Raises:
+        NodeFailedError: it is none of that.
+    """
+    if isinstance(value, Mapping) and isinstance(value.get("path"), str):
+        value = value["path"]
+    if isinstance(value, (bytes, bytearray)):
+        return _typed(bytes(value), kind, "")
+    if is_picture(value):
+        return _typed(_png(value), kind, "")
+    if not isinstance(value, (str, PurePath)):
+        raise _unfit(call, argument, kind, f"a {type(value).__name__}")
+    reach = Reach(call.folder, texts, call.handed, call.started_ns, call.allowed)
+    try:
+        path = reach.given(value)
+    except Refusal as refusal:
+        raise _unfit(call, argument, kind, str(refusal)) from None
+    if path.stat().st_size > MAX_FILE:
+        raise _unfit(call, argument, kind, f"the file {path.name!r}, which is larger than {MAX_FILE >> 30} GiB")
+    return _typed(path.read_bytes(), kind, path.name)
+
+
+def _typed(content: bytes, kind: str, name: str) -> bytes:
+    told = kind_of(content)
+    mime = told[1] if told is not None else mimetypes.guess_type(name)[0] or _DEFAULTS[kind][1]
+    return MimeBytes(content, mime_type=mime)
+
+
+def mime_type(content: bytes) -> str:
+    """The media type that `content_of` found."""
+    return getattr(content, "mime_type", None) or "application/octet-stream"
+
+
+def check_fixed(spec: InferenceSpec, task: Task) -> None:
+    """See to it that the script gives no text where a file goes.
+
+    Raises:
+        EndpointError: it does.
+    """
+    for port, argument in task.named(spec.inputs).items():
+        source, kind = spec.inputs[port], task.media.get(argument)
+        if kind is not None and isinstance(source, FixedSource) and isinstance(source.value, str):
+            what = f"{port!r} of {spec.name!r} is the text {source.value[:200]!r}; it takes a file."
+            raise EndpointError(what, _instead(port, kind), spec.where)
+
+
+def _instead(port: str, kind: str) -> str:
+    return (
+        f"Give inputs={{{port!r}: {_EXAMPLES[kind]}}}, with value= for a file of the script's, or the port of a node "
+        "that gives one."
+    )
+
+
+def _unfit(call: Call, argument: str, kind: str, what: str) -> NodeFailedError:
+    return NodeFailedError(
+        f"{argument!r} of {call.spec.name!r} is {what}.", _instead(argument, kind), call.spec.where, node=call.spec.name
+    )
+
+
+# ---------------------------------------------------------------- down
+
+
+def saved(value: Any, folder: Path) -> Any:
+    """A value with the paths of new files in the place of `Media`. This blocks.
+
+    Raises:
+        ValueError, OSError: a picture cannot be read, or there is no file.
+    """
+    match value:
+        case Media(content, kind):
+            return _written(content, kind, folder)
+        case tuple():
+            return tuple(saved(part, folder) for part in value)
+        case list():
+            return [saved(part, folder) for part in value]
+        case dict():
+            return {key: saved(part, folder) for key, part in value.items()}
+        case _:
+            return value
+
+
+def _written(content: Any, kind: str, folder: Path) -> FilePath:
+    content = _png(content) if is_picture(content) else content
+    if not isinstance(content, bytes) or not content:
+        raise ValueError(f"there is no {kind} in it")
+    found = kind_of(content)
+    suffix, mime = found or _DEFAULTS[kind]
+    if found is None and content[:1] in (b"{", b"[", b"<"):
+        raise ValueError(f"there is a text in the place of {kind}")
+    if not mime.startswith(f"{kind}/") and suffix not in _HOLDERS:
+        raise ValueError(f"there is {mime} in the place of {kind}")
+    own = folder / "answer"
+    own.mkdir(parents=True, exist_ok=True)
+    count = sum(1 for _ in own.iterdir())  # equal answers have equal names: those may be a part of what files are
+    path = own / f"{kind}{f'-{count + 1}' if count else ''}{suffix}"
+    path.write_bytes(content)
+    return FilePath(str(path))
+
+
+def _png(image: Any) -> bytes:
+    if image.mode not in PLAIN_MODES:
+        image = image.convert("RGBA" if image.mode in ("La", "RGBa", "PA") else "RGB")
+    made = io.BytesIO()
+    image.save(made, format="PNG")
+    return made.getvalue()

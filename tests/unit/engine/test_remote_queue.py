@@ -1,0 +1,342 @@
+"""The queue of a Gradio app: what it says on the way, how it is left, and what becomes of wrong answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.utils import diff
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daggr import GradioNode, Graph, RemoteError, RunTimeoutError
+from daggr.engine.engine import Engine
+from daggr.engine.hub.identity import HIDDEN, Credential
+from daggr.engine.runners.base import Returned
+from daggr.engine.runners.gradio_diffs import Diffs, edited
+from daggr.engine.runners.gradio_queue import progress
+from daggr.testing.apps import GradioApp
+from daggr.testing.proxy import FaultProxy
+from tests.unit.engine.remote import Watch, carry_out, run
+from tests.unit.engine.test_engine import call
+
+
+def node(url: str, endpoint: str, **how: Any) -> GradioNode:
+    return GradioNode(url, endpoint, name="node", outputs={"out": how.pop("component", None)}, **how)
+
+
+# ---------------------------------------------------------------- what it says on the way
+
+
+def test_progress_and_messages_are_told(gradio_app: GradioApp) -> None:
+    returned, watch = run(node(gradio_app.url, "told"), text="x")
+    assert returned.values == {"out": "x"}
+    assert (1 / 3, "reading 1/3 pages") in watch.words
+    assert watch.log == ["The loopback app has an opinion.\n", "Warning: The loopback app has a doubt.\n"]
+
+
+def test_a_place_in_the_queue_is_told(gradio_app: GradioApp) -> None:
+    async def three() -> list[Watch]:
+        watches = [Watch(node(gradio_app.url, "limited"), Path("/nowhere"), {"seconds": 0.4}) for _ in range(3)]
+        await asyncio.gather(*(carry_out(watch) for watch in watches))
+        return watches
+
+    words = [text for watch in asyncio.run(three()) for _, text in watch.words]
+    assert any(re.fullmatch(r"queue 2/2(, about \d+ s)?", text) for text in words), words
+
+
+def test_loops_within_loops_are_one_progress() -> None:
+    outer, inner = {"index": 1, "length": 4, "unit": "steps", "desc": "outer"}, {"index": 1, "length": 2, "unit": "x"}
+    assert progress([outer, inner]) == (0.375, "outer 1/4 steps · 1/2 x")
+    assert progress([{"progress": 0.5, "desc": "half"}]) == (0.5, "half")
+    assert progress([{"index": 3, "length": None}]) == (None, "")
+    assert progress(None) == (None, "")
+
+
+def test_what_a_generator_gives_is_shown(gradio_app: GradioApp) -> None:
+    words = " ".join(f"word{number}" for number in range(20))
+    returned, watch = run(node(gradio_app.url, "stream"), text=words)
+    assert returned.values == {"out": words}
+    assert len(watch.partials) >= 3
+    assert all(words.startswith(part["out"]) for part in watch.partials)
+    assert all(later - first > 0.03 for first, later in zip(watch.times, watch.times[1:], strict=False))
+
+
+def test_pictures_of_a_generator_are_shown_after_the_hook(gradio_app: GradioApp) -> None:
+    sizes: list[int] = []
+
+    def hook(picture: dict[str, Any]) -> str:
+        sizes.append(Path(picture["path"]).stat().st_size)
+        return str(picture["path"])
+
+    shown = node(gradio_app.url, "pictures", component=gr.Image(), postprocess=hook)
+    returned, watch = run(shown, count=6)
+    assert len(watch.partials) >= 2
+    assert all(size > 100 for size in sizes)
+    assert watch.partials[-1]["out"] != returned.values["out"]
+    assert len([*watch.folder.glob("partial-*")]) <= 2
+    assert Path(returned.values["out"]).is_file()
+
+
+def test_a_hook_that_fails_on_the_way_fails_nothing(gradio_app: GradioApp) -> None:
+    def last_only(text: str) -> str:
+        if text.endswith("c"):
+            return text
+        raise ValueError(text)
+
+    returned, watch = run(node(gradio_app.url, "stream", postprocess=last_only), text="a b c")
+    assert returned.values == {"out": "a b c"}
+    assert all(part == {"out": "a b c"} for part in watch.partials)
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSONS, JSONS)
+def test_edits_are_those_of_gradio(before: Any, after: Any) -> None:
+    kept = json.dumps(before)
+    assert json.dumps(edited(before, diff(before, after))) == json.dumps(after)
+    assert json.dumps(before) == kept  # it may be shown just now
+
+
+@pytest.mark.parametrize("edits", [[["replace", [5], 1]], [["turn", [], 1]], [["append", [], {}]], [[1]], 5, None])
+def test_edits_that_fit_nothing_end_the_showing_only(edits: Any) -> None:
+    diffs = Diffs("sse_v3")
+    assert diffs.whole(["a"]) == ["a"]
+    assert diffs.whole([edits]) is None
+    assert diffs.whole([[["replace", [], "b"]]]) is None
+
+
+# ---------------------------------------------------------------- how it is left
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+async def until(happened: Any, seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.02)
+
+
+def test_a_generator_ends_in_the_app_when_it_is_stopped(gradio_app: GradioApp, tmp_path: Path) -> None:
+    path = tmp_path / "steps"
+
+    async def stop(watch: Watch, task: asyncio.Task[Returned]) -> None:
+        await until(lambda: len(lines(path)) >= 2)
+        task.cancel()
+        await asyncio.wait([task])
+        await until(lambda: "left" in lines(path), 1.0)
+
+    with pytest.raises(asyncio.CancelledError):
+        run(node(gradio_app.url, "steps"), stop, path=str(path), count=500, seconds=0.05)
+    assert len(lines(path)) < 50
+
+
+def test_a_time_limit_reaches_the_app(engine: Engine, gradio_app: GradioApp, tmp_path: Path) -> None:
+    path = tmp_path / "steps"
+    limited = node(gradio_app.url, "steps", inputs={"path": str(path), "count": 500, "seconds": 0.05}, timeout=0.5)
+    with pytest.raises(RunTimeoutError):
+        call(engine, Graph("Limit", nodes=[limited]), tmp_path)
+    asyncio.run(until(lambda: "left" in lines(path), 2.0))
+
+
+def test_what_waits_in_the_queue_is_taken_out_of_it(gradio_app: GradioApp) -> None:
+    """Who is stopped while others are before them leaves their place: those after them do not wait for it."""
+
+    async def scene() -> float:
+        first, second, third = (
+            Watch(node(gradio_app.url, "limited"), Path("/nowhere"), {"seconds": seconds}) for seconds in (0.3, 5, 0.1)
+        )
+        began = time.monotonic()
+        one = asyncio.ensure_future(carry_out(first))
+        await until(lambda: any(words == "" for _, words in first.words))
+        two = asyncio.ensure_future(carry_out(second))
+        await until(lambda: second.words)
+        two.cancel()
+        await asyncio.wait([two])
+        await asyncio.gather(one, carry_out(third))
+        return time.monotonic() - began
+
+    assert asyncio.run(scene()) < 4
+
+
+def test_silence_ends_the_call_and_is_told_to_the_app(proxy: FaultProxy, gradio_app: GradioApp) -> None:
+    proxy.fault("stall", path="/queue/data", after=10)
+    started = time.monotonic()
+    with pytest.raises(RemoteError, match=r"said nothing for 0\.5 s") as caught:
+        run(node(proxy.url, "sleeps", idle_timeout=0.5), seconds=20)
+    assert time.monotonic() - started < 5
+    assert "idle_timeout=" in caught.value.hint
+    assert proxy.count("/cancel", "POST") == 1
+
+
+# ---------------------------------------------------------------- wrong answers
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "message", "retryable"),
+    [
+        (422, {}, b'{"detail":[{"loc":["body","data"],"msg":"Field required"}]}', "422: data: Field required", False),
+        (
+            422,
+            {},
+            b'{"detail":[{"__type__":"validate","is_valid":true},'
+            b'{"__type__":"validate","is_valid":false,"message":"too long","parameter_name":"text"}]}',
+            "422: text: too long",
+            False,
+        ),
+        (401, {}, b'{"detail":{"error":"Not authenticated"}}', "401: Not authenticated", False),
+        (403, {"content-type": "text/html"}, b"<html><body>No</body></html>", "403: Forbidden", False),
+        (404, {}, b'{"detail":"Not Found"}', "404: Not Found", True),
+        (413, {}, b"", "413: (Request Entity|Content) Too Large", False),
+        (503, {}, b'{"detail":"Queue is full. Max size is 1 and size is 1."}', "Queue is full", True),
+        (429, {"retry-after": "3000"}, b"", "429: Too Many Requests", True),
+        (502, {"content-type": "text/html"}, b"<!doctype html><h1>Bad</h1>", "502: Bad Gateway", True),
+        (302, {"location": "https://elsewhere.example/"}, b"", "302: Found", False),
+    ],
+)
+def test_a_refusal_is_a_sentence(
+    proxy: FaultProxy, status: int, headers: dict[str, str], body: bytes, message: str, retryable: bool
+) -> None:
+    proxy.fault("status", path="/queue/join", status=status, headers=headers, body=body)
+    with pytest.raises(RemoteError, match=message) as caught:
+        run(node(proxy.url, "text", retries=0), text="x")
+    said = str(caught.value)
+    assert "<" not in said
+    assert caught.value.hint
+    assert caught.value.where
+    assert caught.value.retryable is retryable
+    assert caught.value.retry_after == (3000 if status == 429 else None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said", "message", "retryable"),
+    [
+        (rb'"data":\["X"\]', b'"data":[]', "0 value.s. where /text gives 1", True),
+        (rb'"data":\["X"\]', b'"data":["X","Y"]', "2 value.s. where /text gives 1", True),
+        (rb'"data":\["X"\]', b'"data":"X"', "a str where a list of values belongs", True),
+        (rb'"data":\["X"\]', b'"data":["X"', "no JSON", True),
+        (rb"^.*process_completed.*$", b"data: [1]\n", "no JSON|without a result", True),
+        (rb'"output":\{.*\},"success"', b'"output":null,"success"', "without a result", True),
+        (rb'"msg":"process_completed"', b'"msg":"server_stopped"', "was stopped while it worked", True),
+        (rb'"msg":"process_completed"', b'"msg":"close_stream"', "ended the stream without a result", True),
+        (rb'"success":true', b'"success":false', "it gave no reason", False),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_a_sentence(
+    proxy: FaultProxy, pattern: bytes, said: bytes, message: str, retryable: bool
+) -> None:
+    proxy.fault("rewrite", path="/queue/data", pattern=pattern, body=said)
+    with pytest.raises(RemoteError, match=message) as caught:
+        run(node(proxy.url, "text"), text="x")
+    assert caught.value.where
+    assert caught.value.retryable is retryable
+
+
+def test_an_unexpected_error_is_told_in_the_apps_words(gradio_app: GradioApp) -> None:
+    with pytest.raises(RemoteError, match=r"'node' failed: .* says: The loopback app refuses 'x'\.") as caught:
+        run(node(gradio_app.url, "fail"), text="x")
+    assert not caught.value.retryable
+
+
+def test_a_session_that_the_app_does_not_know_any_more(proxy: FaultProxy) -> None:
+    event = b'data: {"msg":"unexpected_error","message":"404: ","session_not_found":true,"success":false}\n\n'
+    proxy.fault("status", path="/queue/data", status=200, body=event, headers={"content-type": "text/event-stream"})
+    with pytest.raises(RemoteError, match="does not know this call any more"):
+        run(node(proxy.url, "text"), text="x")
+
+
+def test_nothing_is_asked_twice_that_may_have_been_begun(proxy: FaultProxy, tmp_path: Path) -> None:
+    path = tmp_path / "calls"
+    proxy.fault("reset", path="/queue/join", times=1)  # the app got it
+    with pytest.raises(RemoteError, match="broke off"):
+        run(node(proxy.url, "noted"), path=str(path), text="x")
+    assert proxy.count("/queue/join") == 1
+    run(node(proxy.url, "noted"), path=str(path), text="y")
+    assert lines(path) in (["x", "y"], ["y", "x"])
+
+
+# ---------------------------------------------------------------- tokens and sessions
+
+TOKEN = "hf_plantedPlantedPlanted"
+
+
+def test_a_token_is_not_sent_to_a_url_and_never_repeated(gradio_app: GradioApp, proxy: FaultProxy) -> None:
+    credential = Credential(TOKEN, "ip_plantedPlanted")
+
+    async def call_with(url: str, endpoint: str, **inputs: Any) -> tuple[Returned, Watch]:
+        watch = Watch(node(url, endpoint), Path("/nowhere"), inputs, credential=credential)
+        return await carry_out(watch), watch
+
+    returned, _ = asyncio.run(call_with(gradio_app.url, "headers"))
+    assert not [name for name in returned.values["out"] if name.startswith(("x-hf", "x-ip", "authorization"))]
+    returned, watch = asyncio.run(
+        call_with(gradio_app.url, "stream", text=f"an app says {TOKEN} and ip_plantedPlanted")
+    )
+    assert returned.values == {"out": f"an app says {HIDDEN} and {HIDDEN}"}
+    assert TOKEN not in json.dumps(watch.partials)
+    with pytest.raises(RemoteError) as caught:
+        asyncio.run(call_with(gradio_app.url, "fail", text=TOKEN))
+    assert TOKEN not in str(caught.value)
+    proxy.fault("status", path="/queue/join", status=422, body=f"no {TOKEN}".encode())
+    with pytest.raises(RemoteError) as caught:
+        asyncio.run(call_with(proxy.url, "text", text="x"))
+    assert HIDDEN in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+def test_each_run_is_a_session_and_has_its_own_cookies(proxy: FaultProxy) -> None:
+    """Also two runs of one runner, which keeps connections: what one was given, the other does not send."""
+    from daggr.engine.hub.hub import Hub
+    from daggr.engine.runners.gradio import GradioRunner
+    from daggr.engine.workers.thread import ThreadWorker
+
+    async def two() -> list[Any]:
+        worker = ThreadWorker()
+        runner = GradioRunner(worker, Hub(worker, None))
+        found = []
+        for endpoint in ("session", "session", "headers"):
+            watch = Watch(node(proxy.url, endpoint), Path("/nowhere"), {})
+            found.append((await runner.run(watch.call)).values["out"])
+        await runner.close()
+        return found
+
+    proxy.fault("latency", path="/queue/join", times=1, seconds=0.0)
+    first, second, headers = asyncio.run(two())
+    assert first != second
+    assert "cookie" not in headers
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def test_five_hundred_at_once_all_come_back(engine: Engine, gradio_app: GradioApp, tmp_path: Path) -> None:
+    """One engine, one app: none is cancelled, none gets another's answer."""
+    from daggr.engine.hub.hub import Hub
+    from daggr.engine.runners.gradio import GradioRunner
+    from daggr.engine.workers.thread import ThreadWorker
+
+    async def all_of_them() -> list[Any]:
+        worker = ThreadWorker()
+        runner = GradioRunner(worker, Hub(worker, None))
+        watches = [Watch(node(gradio_app.url, "state"), tmp_path, {"word": f"w{number}"}) for number in range(500)]
+        answers = await asyncio.gather(*(runner.run(watch.call) for watch in watches))
+        await runner.close()
+        return [answer.values["out"] for answer in answers]
+
+    started = time.monotonic()
+    assert asyncio.run(all_of_them()) == [f"w{number}" for number in range(500)]
+    assert time.monotonic() - started < 40
