@@ -149,20 +149,27 @@ class Seat:
 
 
 @contextmanager
-def seats(names: Sequence[str]) -> Iterator[dict[str, Seat]]:
+def seats(names: Sequence[str], contenders: Mapping[str, Contender] = CONTENDERS) -> Iterator[dict[str, Seat]]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         made = {}
         for name in names:
-            made[name] = Seat(CONTENDERS[name], home)
+            made[name] = Seat(contenders[name], home)
             stack.callback(made[name].leave)
         yield made
 
 
-def race(shape: str, size: int, rounds: int, names: Sequence[str], limits: Mapping[str, int] | None = None) -> Rows:
+def race(
+    shape: str,
+    size: int,
+    rounds: int,
+    names: Sequence[str],
+    limits: Mapping[str, int] | None = None,
+    contenders: Mapping[str, Contender] = CONTENDERS,
+) -> Rows:
     """Rounds in which everybody has a turn. Seconds for each node. One small round before it counts for nothing."""
     rows: dict[str, dict[str, list[float]]] = {name: {} for name in names}
-    with seats(names) as made:
+    with seats(names, contenders) as made:
         for seat in made.values():
             seat.ask(shape, 10)
         for _ in range(rounds):

@@ -145,7 +145,7 @@ class Engine:
     @property
     def observed(self) -> Mapping[str, str]:
         """The commits that Spaces and models are at, as far as they were seen, by `str(Repo)`."""
-        return {str(repo): commit for repo, commit in self._remotes.hub.observed.items()}
+        return {str(repo): commit for repo, commit in dict(self._remotes.hub.observed).items()}
 
     def account(self, credential: Credential) -> Future[str]:
         """The name of the user whose token this is; empty if it is not valid.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from daggr.config import DependencyCheck
@@ -17,6 +17,7 @@ from daggr.engine.plan import Plan
 from daggr.engine.program import Program
 from daggr.engine.runners.gradio import GradioRunner
 from daggr.engine.runners.inference import InferenceRunner
+from daggr.engine.waiting import heard
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import DaggrError, EndpointError
@@ -27,6 +28,9 @@ from daggr.graph.nodes.remote import RemoteSpec
 log = logging.getLogger("daggr.engine")
 
 Say = Callable[[str], None]
+
+MOMENT, SHARE = 5.0, 0.1
+"""Seconds, and the part of a node's own deadline, in which what it calls must say of itself before it is called."""
 
 
 class Remotes:
@@ -88,7 +92,7 @@ class Remotes:
     ) -> None:
         """See to it that what a plan is going to call is there, before any of it runs.
 
-        What does not answer now is no reason to stop: it may when its turn comes.
+        What does not answer now, or not soon, is no reason to stop: it may when its turn comes.
 
         Raises:
             EndpointError: an app or a model has not what is called; or has changed, and may not.
@@ -96,13 +100,27 @@ class Remotes:
         steps = (step for step in plan.steps.values() if step.state in ("ready", "waiting"))
         specs = [spec for step in steps if isinstance(spec := program.definitions[step.node].spec, RemoteSpec)]
         if specs:
-            await self.settle(program.drawing, policy, log.warning)
-            raise_wrong(await self.wrong(specs, credential))
+            looking = asyncio.create_task(self._look(program.drawing, specs, credential, policy))
+            await asyncio.wait({heard(looking)}, timeout=_moment(specs))
+            if looking.done():
+                looking.result()
+
+    async def _look(
+        self, drawing: Drawing, specs: Sequence[RemoteSpec], credential: Credential | None, policy: DependencyCheck
+    ) -> None:
+        await self.settle(drawing, policy, log.warning)
+        raise_wrong(await self.wrong(specs, credential))
 
     async def close(self) -> None:
         """Let go of connections."""
         for runner in self.runners.values():
             await runner.close()
+
+
+def _moment(specs: Iterable[RemoteSpec]) -> float:
+    """Seconds for which it is waited for what apps say of themselves: a small part of what nodes have in all."""
+    given = [s for spec in specs for s in (spec.timeout, spec.connect_timeout, spec.idle_timeout) if s is not None]
+    return min(MOMENT, *(SHARE * seconds for seconds in given), MOMENT)
 
 
 def raise_wrong(found: Iterable[DaggrError]) -> None:

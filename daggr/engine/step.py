@@ -329,7 +329,9 @@ def _stopped(attempt: Attempt, ended: bool = True) -> RunCancelledError:
 def _timed_out(attempt: Attempt, ended: bool = True) -> RunTimeoutError:
     message = f"{attempt.spec.name!r} took longer than {attempt.spec.timeout:g} s"
     if ended:
-        return RunTimeoutError(f"{message} and was stopped.", where=attempt.spec.where)
+        return RunTimeoutError(
+            f"{message} and was stopped.", "Its `timeout=` says how long it may take.", attempt.spec.where
+        )
     return RunTimeoutError(
         f"{message}; it is still running and cannot be stopped.",
         "Use FnNode(…, isolate=True): then it runs in a process of its own, which can always be stopped.",

@@ -130,13 +130,13 @@ class FakeHub(FilesOfTheHub, Web):
 
     # ------------------------------------------------------------ who speaks with it
 
-    def patched(self) -> AbstractContextManager[None]:
-        """Within this, huggingface_hub speaks with this Hub, in this process."""
-        return patched(self.url)
+    def patched(self, through: str = "") -> AbstractContextManager[None]:
+        """Within this, huggingface_hub speaks with this Hub, in this process; `through` a proxy, if one is named."""
+        return patched(through or self.url)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, through: str = "") -> dict[str, str]:
         """Variables under which other processes speak with the Hub (not with its inference router)."""
-        return environment(self.url)
+        return environment(through or self.url)
 
     # ------------------------------------------------------------ answers
 
@@ -320,7 +320,7 @@ class FakeHub(FilesOfTheHub, Web):
         if isinstance(served, Reply):
             return served
         task = task or served[1]
-        if task in (CONVERSATION, "text-generation"):
+        if task in (CONVERSATION, "text-generation", "text2text-generation"):
             return self._router.text(self._router.answer(model, "text-generation", asked), asked)
         return self._router.plain(self._router.answer(model, task, asked))
 

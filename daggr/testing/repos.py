@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 WHEN = "2026-01-02T03:04:05.000Z"
-CHATS = ("text-generation", "image-text-to-text")
 
 
 def sha_of(*parts: object) -> str:
@@ -122,7 +121,7 @@ class FakeModel(FakeRepo):
         """The task that a provider serves it for; an empty text if it does not."""
         if provider not in self.providers:
             return ""
-        chat = self.task in CHATS and "conversational" in self.tags
+        chat = self.task == "image-text-to-text" or (self.task == "text-generation" and "conversational" in self.tags)
         return self.providers[provider] or ("conversational" if chat else self.task)
 
     def described(self, sha: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ ANSWERS: dict[str, Any] = {
     "table-question-answering": {"answer": "1", "cells": ["1"], "coordinates": [[0, 0]], "aggregator": "NONE"},
     "tabular-classification": ["0"],
     "tabular-regression": [0.5],
+    "text2text-generation": [{"generated_text": "and so on"}],
     "text-classification": [[{"label": "POSITIVE", "score": 0.99}, {"label": "NEGATIVE", "score": 0.01}]],
     "text-generation": [{"generated_text": "and so on"}],
     "token-classification": [{"entity_group": "PER", "word": "Ada", "start": 0, "end": 3, "score": 0.99}],

@@ -18,11 +18,11 @@ import httpx
 
 from daggr.engine.hub.describe import Asking, Description
 from daggr.engine.hub.gradio_app import GradioApp, check, read_app
-from daggr.engine.hub.hub import Hub, check_revision
+from daggr.engine.hub.hub import Hub, check_revision, patience
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.shelf import Shelf
 from daggr.engine.hub.spaces import Address, Looking, Say, Spaces, headers_for
-from daggr.engine.hub.together import News, Together, placed
+from daggr.engine.hub.together import News, Silence, Together, placed
 from daggr.engine.runners.patience import patiently
 from daggr.engine.workers.blocking import in_thread, unheard
 from daggr.engine.workers.thread import ThreadWorker
@@ -85,6 +85,7 @@ class Catalogue:
         self._known: dict[Who, Known] = {}
         self._looking: Together[Any, Known] = Together()
         self._confirming: Together[Any, bool] = Together()
+        self._silence = Silence()
         self._news: dict[Any, News] = {}
         self._behind: dict[Any, asyncio.Task[None]] = {}
 
@@ -100,8 +101,13 @@ class Catalogue:
             EndpointError: there is no such Space, or not at the commit that the node is pinned to.
             RemoteError: it does not answer, or not like a Gradio app.
         """
-        known = self._known.get(_who(spec, credential)) or await self._from_disk(spec, credential)
-        if known is None or not await placed(self._is_current(spec, credential, known), spec.where):
+        return await placed(self._app(spec, credential, say), spec.where)
+
+    async def _app(self, spec: GradioSpec, credential: Credential, say: Say) -> GradioApp:
+        who = _who(spec, credential)
+        known = self._known.get(who) or await self._from_disk(spec, credential)
+        self._silence.check(who)
+        if known is None or not await self._is_current(spec, credential, known):
             known = await self._look(spec, credential, wait=True, say=say)
         check_revision(spec, known.commit)
         return _seen_by(known, spec, credential)
@@ -113,14 +119,31 @@ class Catalogue:
             EndpointError: the app has no such endpoint, or it takes something else, or is not at its commit.
             RemoteError: it does not answer.
         """
-        known = self._known.get(_who(spec, credential)) or await self._from_disk(spec, credential)
+        await placed(self._check(spec, credential), spec.where)
+
+    async def _check(self, spec: GradioSpec, credential: Credential) -> None:
+        who = _who(spec, credential)
+        self._silence.end(who)
+        known = self._known.get(who) or await self._from_disk(spec, credential)
         if known is not None and _fits(spec, known):
             if known.age > RECENT:
                 self._look_behind(spec, credential)
             return
-        known = await self._look(spec, credential, wait=False, say=unheard)
+        with self._silence.kept(who):
+            known = await self._look_within(spec, credential)
         check_revision(spec, known.commit)
         check(spec, known.app)
+
+    async def _look_within(self, spec: GradioSpec, credential: Credential) -> Known:
+        """A fresh look that takes no longer than the node itself may."""
+        try:
+            return await asyncio.wait_for(self._look(spec, credential, wait=False, say=unheard), spec.timeout)
+        except asyncio.TimeoutError:
+            raise RemoteError(
+                f"{spec.source!r} does not answer within {spec.timeout:g} s.",
+                "Is it running? timeout= of the node sets how long is waited for it.",
+                retryable=True,
+            ) from None
 
     def soft(self, spec: GradioSpec, credential: Credential) -> Mapping[str, str]:
         """The commit of the Space that a node calls, by its name, as it is kept in runs; empty if there is none."""
@@ -199,8 +222,8 @@ class Catalogue:
                 news.say,
             )
             known = _read(spec, description, place.commit)
-            if before is not None and before.app.app_id == known.app.app_id:
-                known.commit = place.commit or before.commit
+            if before is not None and known.app.app_id and before.app.app_id == known.app.app_id:
+                known.commit = place.commit or before.commit  # the Hub may not have said it
             known.seen = time.monotonic()
             self._remember(spec, who, known)
             await self._to_disk(spec, credential, known)
@@ -208,7 +231,7 @@ class Catalogue:
 
         with news.told_to(say):
             try:
-                return await placed(self._looking.ask(asked, look), spec.where)
+                return await self._looking.ask(asked, look)
             finally:
                 if news.is_unheard:
                     self._news.pop(asked, None)
@@ -219,9 +242,8 @@ class Catalogue:
         if not spec.is_space:
             return Address(spec.source, "")
         url = before.description.url if before is not None else ""
-        return await self._spaces.address(
-            spec.source, credential, Looking(fresh=wait or bool(url), wait=wait, before=url, say=say)
-        )
+        looking = Looking(fresh=wait or bool(url), wait=wait, before=url, within=patience(spec), say=say)
+        return await self._spaces.address(spec.source, credential, looking)
 
     def _asking(self, spec: GradioSpec, credential: Credential, url: str) -> Asking:
         headers = headers_for(url, credential, is_space=spec.is_space)

@@ -38,6 +38,10 @@ OF_ENDPOINTS = ("api_visibility",)
 OF_PARAMETERS = ("parameter_name", "label", "parameter_has_default", "parameter_default", "component", "type")
 
 
+Found = tuple[dict[str, Any], str]
+"""A document, and its ETag."""
+
+
 @dataclass(frozen=True)
 class Description:
     """What an app says of itself, as far as it is read here.
@@ -91,17 +95,17 @@ class Asking:
             return_exceptions=True,
         )
         config, config_tag = _right(found[0])
-        if _prefix(config) == guess and not isinstance(found[1], BaseException):
-            info, info_tag = found[1]
-        else:
-            info, info_tag = await self._second(config)
+        is_there = _prefix(config) == guess
+        info, info_tag = await self._info(config, found[1] if is_there else None)
         tags = {name: tag for name, tag in (("config", config_tag), ("info", info_tag)) if tag}
         return Description(self.url, config, info, tags)
 
-    async def _second(self, config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-        """The `/info` of an app that has it elsewhere. Apps of old may have none: their own client reads them."""
+    async def _info(self, config: Mapping[str, Any], found: Found | BaseException | None) -> Found:
+        """The `/info` as it was found; if not, asked for where it really is. Apps of old may have none."""
         try:
-            return await self._get("info", f"{self.url}{_prefix(config)}{INFO}", None)
+            if found is None:
+                return await self._get("info", f"{self.url}{_prefix(config)}{INFO}", None)
+            return _right(found)
         except RemoteError:
             if config.get("protocol") in PROTOCOLS:
                 raise
@@ -119,8 +123,8 @@ class Asking:
         except (ValueError, TypeError, LookupError, RecursionError):
             return False
 
-    async def _get(self, name: str, url: str, before: Description | None) -> tuple[dict[str, Any], str]:
-        """A document, stripped, and its ETag."""
+    async def _get(self, name: str, url: str, before: Description | None) -> Found:
+        """A document, stripped."""
         tag = before.tags.get(name, "") if before is not None else ""
         headers = {**self.headers, "if-none-match": tag} if tag else self.headers
         answer, body = await self._answer(url, headers)
@@ -172,9 +176,6 @@ class Asking:
             retryable=is_busy,
             retry_after=seconds_of(answer.headers.get("retry-after")),
         )
-
-
-Found = tuple[dict[str, Any], str]
 
 
 def _right(found: Found | BaseException) -> Found:

@@ -5,22 +5,23 @@ The last answers are on disk, too: without network, a workflow is checked agains
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from huggingface_hub import constants
 
-from daggr.engine.hub.answers import Info, ask_model, ask_space, revived
+from daggr.engine.hub.answers import TIMEOUT, Info, ask_model, ask_space, revived
 from daggr.engine.hub.answers import ModelInfo as ModelInfo
 from daggr.engine.hub.answers import Served as Served
 from daggr.engine.hub.answers import SpaceInfo as SpaceInfo
 from daggr.engine.hub.identity import Credential
-from daggr.engine.hub.refusals import page, told, what
+from daggr.engine.hub.refusals import page, silent, told, what
 from daggr.engine.hub.shelf import Shelf
-from daggr.engine.hub.together import Together, placed
+from daggr.engine.hub.together import Silence, Together, placed
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import EndpointError, RemoteError
@@ -28,6 +29,17 @@ from daggr.graph.nodes.remote import RemoteSpec, Repo
 
 KEPT = 60.0
 """Seconds for which an answer stands."""
+
+
+@dataclass(frozen=True)
+class Asking(Generic[Info]):
+    """How the Hub is asked: for what, whether as it is now, in how many seconds, and whether for a check."""
+
+    ask: Callable[[str, Credential], Info]
+    kind: type[Info]
+    fresh: bool
+    within: float | None
+    checking: bool
 
 
 class Kept(NamedTuple):
@@ -58,51 +70,88 @@ class Hub:
         self._worker = worker
         self._shelf = Shelf(folder / "answers") if folder is not None else None
         self._kept: dict[tuple[Repo, Credential], tuple[float, Any]] = {}
-        self._asking: Together[tuple[Repo, Credential, bool], Any] = Together()
+        self._silence = Silence()
+        self._together: Together[tuple[Repo, Credential, bool], Any] = Together()
 
     async def space(
-        self, id: str, credential: Credential, where: str | None = None, *, fresh: bool = False
+        self,
+        id: str,
+        credential: Credential,
+        where: str | None = None,
+        *,
+        fresh: bool = False,
+        within: float | None = None,
+        checking: bool = False,
     ) -> SpaceInfo:
         """A Space, as it was at most a minute ago, or as it is now.
 
+        Args:
+            id: `owner/name`.
+            credential: Who asks.
+            where: The line of the node that it is for.
+            fresh: Whether it must be as it is now.
+            within: Seconds that this may take; see `patience`.
+            checking: Whether the Hub is to be asked even if it was silent just now. What runs after a check, and was
+                silent in it, is not waited for again.
+
         Raises:
             EndpointError: there is none that this credential may see.
             RemoteError: the Hub does not answer, and it is not known from before.
         """
-        return await self._info(Repo("space", id), credential, where, ask_space, SpaceInfo, fresh)
+        return await self._info(
+            Repo("space", id), credential, where, Asking(ask_space, SpaceInfo, fresh, within, checking)
+        )
 
     async def model(
-        self, id: str, credential: Credential, where: str | None = None, *, fresh: bool = False
+        self,
+        id: str,
+        credential: Credential,
+        where: str | None = None,
+        *,
+        fresh: bool = False,
+        within: float | None = None,
+        checking: bool = False,
     ) -> ModelInfo:
-        """A model, as it was at most a minute ago, or as it is now.
+        """A model, as it was at most a minute ago, or as it is now. Its arguments are those of `space`.
 
         Raises:
             EndpointError: there is none that this credential may see.
             RemoteError: the Hub does not answer, and it is not known from before.
         """
-        return await self._info(Repo("model", id), credential, where, ask_model, ModelInfo, fresh)
+        return await self._info(
+            Repo("model", id), credential, where, Asking(ask_model, ModelInfo, fresh, within, checking)
+        )
 
-    async def _info(
-        self,
-        repo: Repo,
-        credential: Credential,
-        where: str | None,
-        ask: Callable[[str, Credential], Info],
-        kind: type[Info],
-        fresh: bool,
-    ) -> Info:
-        asked = time.monotonic()
+    async def _info(self, repo: Repo, credential: Credential, where: str | None, asking: Asking[Info]) -> Info:
         credential = replace(credential, ip_token="")  # the Hub is not sent it
         since, known = self._kept.get((repo, credential), (0.0, None))
-        if known is not None and not fresh and asked - since < KEPT:
+        if known is not None and not asking.fresh and time.monotonic() - since < KEPT:
             return known  # type: ignore[no-any-return]
+        return await placed(self._ask(repo, credential, asking), where)
+
+    async def _ask(self, repo: Repo, credential: Credential, asking: Asking[Info]) -> Info:
+        """Ask, together with others, and not for longer than the asker has time."""
 
         async def look() -> Info:
-            info = await in_thread(self._worker, lambda: self._look(repo, credential, ask, kind, fresh))
+            info = await in_thread(self._worker, lambda: self._look(repo, credential, asking))
             self._keep(repo, credential, info)
             return info
 
-        return await placed(self._asking.ask((repo, credential, fresh), look), where)
+        who: tuple[Repo, Credential] = (repo, credential)
+        if asking.checking:
+            self._silence.end(who)
+        self._silence.check(who)
+        with self._silence.kept(who):
+            try:
+                answer: Info = await asyncio.wait_for(self._together.ask((*who, asking.fresh), look), asking.within)
+                return answer
+            except asyncio.TimeoutError:
+                before = None
+                if not asking.fresh:
+                    before = await in_thread(self._worker, lambda: self._before(repo, credential, asking.kind))
+                if before is None:
+                    raise silent(repo, f"it does not answer within {asking.within:g} s") from None
+                return before
 
     def _keep(self, repo: Repo, credential: Credential, info: SpaceInfo | ModelInfo) -> None:
         now = time.monotonic()
@@ -111,19 +160,12 @@ class Hub:
         if info.sha and repo not in self.instead:
             self.observed[repo] = info.sha
 
-    def _look(
-        self,
-        repo: Repo,
-        credential: Credential,
-        ask: Callable[[str, Credential], Info],
-        kind: type[Info],
-        fresh: bool,
-    ) -> Info:
+    def _look(self, repo: Repo, credential: Credential, asking: Asking[Info]) -> Info:
         """Ask the Hub; what it said before stands in for it if it cannot be reached. This blocks."""
         try:
-            info = self._ask(repo, credential, ask)
+            info = self._answer(repo, credential, asking)
         except RemoteError:
-            before = None if fresh else self._before(repo, credential, kind)
+            before = None if asking.fresh else self._before(repo, credential, asking.kind)
             if before is None:
                 raise
             return before
@@ -131,9 +173,9 @@ class Hub:
             self._shelf.put(f"{constants.ENDPOINT} {repo}", asdict(info))
         return info
 
-    def _ask(self, repo: Repo, credential: Credential, ask: Callable[[str, Credential], Info]) -> Info:
+    def _answer(self, repo: Repo, credential: Credential, asking: Asking[Info]) -> Info:
         try:
-            return ask(repo.id, credential)
+            return asking.ask(repo.id, credential)
         except Exception as error:  # noqa: BLE001  (the Hub's library speaks over one of two HTTP libraries)
             seen = [known.id for known, by in list(self._kept) if known.kind == repo.kind and by == credential]
             raise told(repo, credential, error, seen) from None  # its own text may hold what was sent
@@ -144,6 +186,11 @@ class Hub:
         if info is not None and info.private and (credential.personal or not credential.token):
             return None  # whoever asks now need not be whoever could see it
         return info
+
+
+def patience(spec: RemoteSpec) -> float:
+    """Seconds for which a node's Space or model is looked up at most: no longer than its own limits say."""
+    return min(TIMEOUT, spec.idle_timeout or TIMEOUT, spec.timeout or TIMEOUT)
 
 
 def check_revision(spec: RemoteSpec, sha: str) -> None:

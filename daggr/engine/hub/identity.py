@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import huggingface_hub
@@ -47,6 +48,25 @@ class Credential:
             if len(secret) >= _SHORTEST and secret in text:
                 text = text.replace(secret, HIDDEN)
         return text
+
+    def scrub_growing(self, text: str) -> str:
+        """The same of a text that is still coming: its end is held back as long as it may become a token."""
+        text = self.scrub(text)
+        for secret in (self.token, self.ip_token):
+            most = min(len(text), len(secret) - 1)
+            part = next((size for size in range(most, 0, -1) if text.endswith(secret[:size])), 0)
+            text = text[: len(text) - part] if len(secret) >= _SHORTEST else text
+        return text
+
+    def scrub_all(self, value: Any) -> Any:
+        """A JSON-like value without the tokens, in any of its texts."""
+        if isinstance(value, str):
+            return self.scrub(value)
+        if isinstance(value, dict):
+            return {self.scrub_all(name): self.scrub_all(part) for name, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(map(self.scrub_all, value))
+        return value
 
 
 NOBODY = Credential()

@@ -10,6 +10,7 @@ from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
 
@@ -47,13 +48,21 @@ def told(repo: Repo, credential: Credential, error: Exception, known: Iterable[s
             return _not_found(repo, credential, known)
         case HfHubHTTPError():
             return _refused(repo, credential, error)
-        case _:
-            said = credential.scrub(f"{type(error).__name__}: {error}".partition("\n")[0][:300])
+        case OfflineModeIsEnabled():
             return RemoteError(
-                f"{what(repo)} cannot be looked up: {said}",
-                f"Is this machine online? {constants.ENDPOINT} does not answer.",
-                retryable=True,
+                f"{what(repo)} is not looked up: HF_HUB_OFFLINE is set.", "Unset it to go online.", retryable=True
             )
+        case _:
+            return silent(repo, credential.scrub(f"{type(error).__name__}: {error}".partition("\n")[0][:300]))
+
+
+def silent(repo: Repo, why: str) -> RemoteError:
+    """The Hub cannot be reached."""
+    return RemoteError(
+        f"{what(repo)} cannot be looked up: {why}",
+        f"Is this machine online? {constants.ENDPOINT} does not answer.",
+        retryable=True,
+    )
 
 
 def _not_found(repo: Repo, credential: Credential, known: Iterable[str]) -> EndpointError:
@@ -84,7 +93,9 @@ def _refused(repo: Repo, credential: Credential, error: HfHubHTTPError) -> Daggr
             f"{what(repo)} cannot be looked up: the Hugging Face token in use may not read it.",
             f"Give the token the right to read it, at https://huggingface.co/settings/tokens, or see {page(repo)}",
         )
-    said = credential.scrub(error.server_message or "")[:300]
+    said = credential.scrub(error.server_message or "").strip()[:300]
+    if said.startswith("<"):
+        said = ""  # a page, of whatever stands before the Hub
     is_busy = status in BUSY or status >= 500
     return RemoteError(
         f"{what(repo)} cannot be looked up: Hugging Face answers {status}{': ' + said if said else ''}.",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daggr.config import DependencyCheck
 from daggr.engine.hub.copies import copy_space
-from daggr.engine.hub.hub import Hub, Kept
+from daggr.engine.hub.hub import Hub, Kept, patience
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.revisions import Moved, Revisions, called, changes
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import DaggrError, EndpointError, RemoteError
 from daggr.graph.drawing import Drawing
-from daggr.graph.nodes.remote import Repo
+from daggr.graph.nodes.remote import RemoteSpec, Repo
 
 KEEP, ACCEPT = "keep", "accept"
 
@@ -52,33 +52,36 @@ class Settling:
         Raises:
             EndpointError: something has changed, and the policy is `error`.
         """
-        graph, repos = drawing.persist_key, list(called(drawing))
+        graph, repos = drawing.persist_key, called(drawing)
         if not graph or not repos:
             return []
         recorded = self.revisions.recorded(graph)
-        self._use_copies(graph, repos, recorded, update=policy == "update")
+        await self._use_copies(graph, list(repos), recorded, update=policy == "update")
         if policy == "skip":
             return []
         observed = await self._observe(graph, repos)
-        self.revisions.record(graph, observed, only_new=True)
+        await self._write(lambda: self.revisions.record(graph, observed, only_new=True))
         moved = changes(recorded, observed, drawing)
         if moved and policy == "error":
             raise _refused(moved)
         accepted = [change for change in moved if not await self._keep(graph, change, policy)]
         if accepted:
-            self.revisions.record(graph, {change.repo: change.new for change in accepted})
-            self.say("Accepted, since it was recorded:" + "".join(f"\n  {change}" for change in accepted))
+            new = {change.repo: change.new for change in accepted}
+            await self._write(lambda: self.revisions.record(graph, new))
+            self.say("Changed since it was recorded, and accepted:" + "".join(f"\n  {change}" for change in accepted))
         return moved
 
     # ------------------------------------------------------------ what is there
 
-    def _use_copies(self, graph: str, repos: Iterable[Repo], recorded: Mapping[Repo, str], *, update: bool) -> None:
+    async def _use_copies(
+        self, graph: str, repos: Sequence[Repo], recorded: Mapping[Repo, str], *, update: bool
+    ) -> None:
         """Call copies in the place of their originals; not any more if the user wants what is new."""
         for repo in repos:
             instead = self.revisions.kept(graph, repo)
             if instead is not None and update:
                 self.say(f"{repo} itself is called again, in the place of {instead!r}.")
-                self._unuse(graph, repo)
+                await self._unuse(graph, repo)
             elif instead is not None:
                 self._use(repo, Kept(instead, recorded[repo]))
 
@@ -86,9 +89,10 @@ class Settling:
         self.hub.instead[repo] = kept
         self.hub.observed[repo] = kept.sha
 
-    async def _observe(self, graph: str, repos: Sequence[Repo]) -> dict[Repo, str]:
+    async def _observe(self, graph: str, repos: Mapping[Repo, Sequence[RemoteSpec]]) -> dict[Repo, str]:
         """The commits that are there now, without those of copies. What is not there is told when it is checked."""
-        found = await asyncio.gather(*(self._commit(graph, repo) for repo in repos), return_exceptions=True)
+        asked = (self._commit(graph, repo, min(map(patience, specs))) for repo, specs in repos.items())
+        found = await asyncio.gather(*asked, return_exceptions=True)
         silent = []
         for repo, commit in zip(repos, found, strict=True):
             if isinstance(commit, RemoteError):
@@ -100,22 +104,26 @@ class Settling:
             self.say(f"Warning: it is not known whether there are changes of {names}: {silent[0][1].message}")
         return {repo: commit for repo, commit in zip(repos, found, strict=True) if isinstance(commit, str) and commit}
 
-    async def _commit(self, graph: str, repo: Repo) -> str:
+    async def _commit(self, graph: str, repo: Repo, within: float) -> str:
         kept = self.hub.instead.get(repo)
         if kept is not None:
             try:
-                await self.hub.space(kept.id, self.credential, fresh=True)
+                await self.hub.space(kept.id, self.credential, fresh=True, within=within, checking=True)
                 return ""
             except EndpointError:
                 self.say(f"The copy {kept.id!r} of {repo} is not there any more; {repo} itself is called again.")
-                self._unuse(graph, repo)
+                await self._unuse(graph, repo)
         if repo.kind == "space":
-            return (await self.hub.space(repo.id, self.credential, fresh=True)).sha
-        return (await self.hub.model(repo.id, self.credential, fresh=True)).sha
+            return (await self.hub.space(repo.id, self.credential, fresh=True, within=within, checking=True)).sha
+        return (await self.hub.model(repo.id, self.credential, fresh=True, within=within, checking=True)).sha
 
-    def _unuse(self, graph: str, repo: Repo) -> None:
+    async def _unuse(self, graph: str, repo: Repo) -> None:
         self.hub.instead.pop(repo, None)
-        self.revisions.keep(graph, repo, None)
+        await self._write(lambda: self.revisions.keep(graph, repo, None))
+
+    async def _write(self, work: Callable[[], None]) -> None:
+        """Change the file: another process may have it."""
+        await in_thread(self.worker, work)
 
     # ------------------------------------------------------------ keep or accept
 
@@ -131,7 +139,7 @@ class Settling:
         except DaggrError as error:
             self.say(f"It cannot be copied, so the one at {change.new[:7]} is called until it is settled: {error}")
             return True
-        self.revisions.keep(graph, change.repo, name)
+        await self._write(lambda: self.revisions.keep(graph, change.repo, name))
         self._use(change.repo, Kept(name, change.old))
         self.say(f"From now on {name!r} is called in its place; secrets and hardware of the original are not copied.")
         return True

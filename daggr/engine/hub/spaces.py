@@ -28,6 +28,9 @@ LIMIT = 300.0
 EVERY = 2.0
 """Seconds between two looks whether it is."""
 
+AWAKE = 60.0
+"""Seconds after which it most likely is."""
+
 POKE = httpx.Timeout(5.0)
 TRIED = 3
 """How often in a row the Hub may fail to say how a Space is."""
@@ -71,12 +74,14 @@ class Looking:
         fresh: Whether the Hub is to be asked anew.
         wait: Whether to wait for a Space that sleeps or is being built.
         before: Where it answered the last time; empty if that is not known.
+        within: Seconds that the Hub has to answer.
         say: Told what is waited for.
     """
 
     fresh: bool
     wait: bool
     before: str
+    within: float
     say: Say
 
 
@@ -106,7 +111,9 @@ class Spaces:
         if not credential.personal:  # a copy is private: visitors do not see it
             kept = self._hub.instead.get(repo, kept)
         try:
-            space = await self._hub.space(kept.id, credential, fresh=looking.fresh)
+            space = await self._hub.space(
+                kept.id, credential, fresh=looking.fresh, within=looking.within, checking=True
+            )
         except RemoteError as error:
             if not looking.before or not error.retryable:
                 raise
@@ -135,7 +142,7 @@ class Spaces:
             await asyncio.sleep(EVERY)
             before = space.stage
             try:
-                space, failures = await self._hub.space(space.id, credential, fresh=True), 0
+                space, failures = await self._hub.space(space.id, credential, fresh=True, checking=True), 0
             except RemoteError as error:
                 failures += 1
                 if failures >= TRIED or not error.retryable:
@@ -175,8 +182,10 @@ def _coming(space: SpaceInfo) -> RemoteError:
             f"The Space {space.id!r} was asleep; it has been told to wake up.",
             f"That takes a minute or two. If it stays so, look at {page(repo)}",
             retryable=True,
+            retry_after=AWAKE,
         )
-    return RemoteError(f"The Space {what}.", f"Try again in a minute or two, or look at {page(repo)}", retryable=True)
+    hint = f"Try again in a minute or two, or look at {page(repo)}"
+    return RemoteError(f"The Space {what}.", hint, retryable=True, retry_after=AWAKE)
 
 
 def _gone(space: SpaceInfo) -> EndpointError | RemoteError:

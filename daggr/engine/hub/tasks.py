@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from huggingface_hub import AsyncInferenceClient
+import huggingface_hub
 
 from daggr.errors import EndpointError
 from daggr.graph.nodes.inference import SOLE_OUTPUT, task_named
@@ -138,7 +138,7 @@ class Task:
     @cached_property
     def arguments(self) -> Mapping[str, bool]:
         """The arguments by name, and whether each is required: those that the method has, as it is installed."""
-        parameters = inspect.signature(getattr(AsyncInferenceClient, self.method)).parameters
+        parameters = inspect.signature(getattr(huggingface_hub.AsyncInferenceClient, self.method)).parameters
         found = {
             name: parameter.default is parameter.empty
             for name, parameter in parameters.items()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from daggr.errors import DaggrError
+from daggr.errors import DaggrError, RemoteError
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+QUICK, SILENT = 0.2, 1.0
+"""Seconds that an answer may take, and for which somebody who gave none is not asked again."""
 
 
 class Together(Generic[K, T]):
@@ -83,3 +86,37 @@ class News:
             yield
         finally:
             self._listening.remove(say)
+
+
+class Silence:
+    """Who kept a check waiting and did not answer. The call after it does not wait for them once more."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[float, RemoteError]] = {}
+
+    def check(self, key: Hashable) -> None:
+        """Ask on, unless they were silent just now.
+
+        Raises:
+            RemoteError: they were; what was said of it.
+        """
+        since, error = self._kept.get(key, (0.0, None))
+        if error is not None and time.monotonic() - since < SILENT:
+            raise copy.copy(error)
+
+    def end(self, key: Hashable) -> None:
+        """Ask on: this is another check."""
+        self._kept.pop(key, None)
+
+    @contextmanager
+    def kept(self, key: Hashable) -> Iterator[None]:
+        """Remember it if nothing comes of this for a while."""
+        began = time.monotonic()
+        try:
+            yield
+        except RemoteError as error:
+            now = time.monotonic()
+            if now - began > QUICK and error.retry_after is None:  # who names a time is not silent
+                self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < SILENT}
+                self._kept[key] = (now, copy.copy(error))
+            raise

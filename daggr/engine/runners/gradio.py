@@ -24,11 +24,15 @@ from daggr.engine.runners.gradio_payload import Payload, is_plain, upload
 from daggr.engine.runners.gradio_queue import ask
 from daggr.engine.runners.gradio_refusal import broken
 from daggr.engine.runners.gradio_session import Errands, Session, new_client
+from daggr.engine.runners.patience import patiently
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import RemoteError
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.gradio import GradioSpec
+
+AT_ONCE = 0.5
+"""Seconds in which an app that is down or busy says so; one that is silent is not asked again."""
 
 
 class GradioRunner:
@@ -62,7 +66,13 @@ class GradioRunner:
         spec = call.spec
         if not isinstance(spec, GradioSpec):
             raise TypeError(f"not a Gradio node: {spec!r}")
-        app = await self._catalogue.app(spec, call.credential, lambda text: call.progress(None, text))
+
+        def say(text: str) -> None:
+            call.progress(None, text)
+
+        app = await patiently(
+            lambda: self._catalogue.app(spec, call.credential, say), spec.retries, say, at_once=AT_ONCE
+        )
         session = Session(self._client, app, spec, call)
         try:
             return await self._run(session, spec, app.endpoint(spec))

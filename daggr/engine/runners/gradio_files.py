@@ -157,7 +157,9 @@ async def _fetch(session: Session, found: Mapping[str, Any], folder: Path) -> Pa
                 if answer.is_success:
                     return await _written(session, answer, folder, name)
                 await answer.aread()
-        except httpx.ConnectError as error:
+        except httpx.TimeoutException:
+            raise
+        except httpx.TransportError as error:  # to ask for a file again does no harm
             raise broken(session, error) from error
         refusal = refused(session, answer, f"its own file {name!r}")
         if answer.status_code in BUSY:
@@ -177,7 +179,7 @@ async def _written(session: Session, answer: httpx.Response, folder: Path, name:
     expected = answer.headers.get("content-length", "")
     if expected.isdecimal() and int(expected) > MAX_FILE:
         raise _too_large(session, name)
-    with open(target, "xb", buffering=0) as file:  # noqa: ASYNC230  (local writes of a chunk do not block)
+    with open(target, "xb") as file:  # noqa: ASYNC230  (local writes of a chunk do not block)
         async for chunk in answer.aiter_bytes(CHUNK):
             size += len(chunk)
             if size > MAX_FILE:

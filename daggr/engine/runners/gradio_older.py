@@ -112,7 +112,7 @@ class _Talk:
                 if self._stop.is_set():
                     with helper.lock:
                         helper.should_cancel = True  # it ends its own waiting, and tells the app
-            return list(answer.result())
+            return list(self._session.scrubbed(answer.result()))
         finally:
             client.close()
             for executor in executors:
@@ -124,22 +124,21 @@ class _Talk:
             status, outputs = helper.job.latest_status, list(helper.job.outputs)
         if status is not self._status:
             self._status = status
-            event = _event(status)
+            event = self._session.scrubbed(_event(status))
             self._in_loop(lambda: tell(self._session, event))
         if len(outputs) > self._given:
             self._given = len(outputs)
-            self._in_loop(lambda: self._give(list(outputs[-1])))
+            self._in_loop(lambda: self._give(list(self._session.scrubbed(outputs[-1]))))
 
     def _not_understood(self, error: Exception) -> RemoteError:
-        protocol = self._session.app.protocol or "of Gradio 3"
         if "protocol" in str(error).lower():
             return RemoteError(
-                f"{self._session.spec.source!r} speaks the protocol {protocol!r}, which neither daggr nor the "
-                "installed gradio_client speaks.",
+                f"{self._session.spec.source!r} speaks the protocol {self._session.app.protocol or 'ws'!r}, which "
+                "neither daggr nor the installed gradio_client speaks.",
                 "Update the app's gradio to version 4 or later; if it is newer than this daggr, update gradio_client.",
                 self._session.spec.where,
             )
-        return odd(self._session, f"cannot be understood by gradio_client ({type(error).__name__}: {error})")
+        return odd(self._session, f"cannot be understood by gradio_client ({type(error).__name__})")
 
 
 def _client(session: Session) -> Any:
@@ -150,7 +149,7 @@ def _client(session: Session) -> Any:
         def _telemetry_thread(self) -> None:
             """Nobody else is told."""
 
-    return Quiet(
+    client = Quiet(
         f"{session.app.root}/",
         token=False,  # None would be the machine's own, sent wherever this is
         headers=dict(session.app.headers),  # a Space's are its token
@@ -158,6 +157,8 @@ def _client(session: Session) -> Any:
         verbose=False,
         analytics_enabled=False,
     )
+    client.cookies = None  # httpx warns of those that are given with each request
+    return client
 
 
 def _event(status: Any) -> Mapping[str, Any]:

@@ -71,6 +71,9 @@ class GradioPartials:
         except (DaggrError, httpx.HTTPError, OSError, RecursionError) as error:  # the last value will tell
             log.debug("what an app has given so far could not be taken: %s", error)
             return
+        except Exception:
+            log.exception("what an app has given so far could not be taken")
+            return
         try:
             self._show(values)
         except Exception:  # showing is not the node's trouble

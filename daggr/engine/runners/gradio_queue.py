@@ -108,7 +108,7 @@ async def _listen(session: Session, errands: Errands, give: Give) -> Mapping[str
             if kind == "process_generating":
                 values = diffs.whole(_data(event))
                 if values is not None:
-                    give(values)
+                    give(session.scrubbed(values))  # a token may have come in pieces
             elif kind == "close_stream":
                 break
             else:

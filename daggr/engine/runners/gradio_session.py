@@ -6,6 +6,7 @@ An app keeps `gr.State` by session, and cookies say which of several machines ha
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -83,6 +84,15 @@ class Session:
     def scrub(self, text: str) -> str:
         """What the app said, without the tokens that it was sent."""
         return self.call.credential.scrub(text)
+
+    def scrubbed(self, value: Any) -> Any:
+        """The same of a JSON value."""
+        credential = self.call.credential
+        if not credential.token and not credential.ip_token:
+            return value
+        text = json.dumps(value)
+        clean = self.scrub(text)
+        return value if clean == text else json.loads(clean)
 
     async def post(self, path: str, *, headers: Mapping[str, str] = NONE, **body: Any) -> httpx.Response:
         """Send something; the answer is read. `body` is as httpx takes it."""

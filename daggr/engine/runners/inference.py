@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daggr.engine.hub.hub import Hub, check_revision
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.tasks import check_names, shaped
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
-from daggr.engine.runners.inference_line import Line, Question
 from daggr.engine.runners.inference_media import check_fixed, content_of, saved
 from daggr.engine.runners.inference_refusals import Trouble, without_token
 from daggr.engine.runners.inference_route import Route, route
-from daggr.engine.runners.inference_talk import Growing, Said, messages
+from daggr.engine.runners.inference_talk import Growing, Question, Said, messages
 from daggr.engine.runners.partials import INTERVAL
 from daggr.engine.runners.patience import patiently
 from daggr.engine.workers.blocking import in_thread
@@ -25,7 +23,8 @@ from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import NodeFailedError, RemoteError
 from daggr.graph.nodes.inference import InferenceSpec
 
-log = logging.getLogger("daggr.engine")
+if TYPE_CHECKING:
+    from daggr.engine.runners.inference_line import Line
 
 LOADING = 300.0
 """Seconds for which a model is waited for that is being loaded."""
@@ -47,7 +46,7 @@ class InferenceRunner:
     def __init__(self, worker: ThreadWorker, hub: Hub) -> None:
         self._worker = worker
         self._hub = hub
-        self._line = Line(worker)
+        self._line: Line | None = None
 
     async def check(self, spec: InferenceSpec, credential: Credential) -> None:
         """Check a node against its model, before anything runs.
@@ -74,10 +73,10 @@ class InferenceRunner:
         if spec.preprocess is not None:
             inputs = await in_thread(self._worker, lambda: preprocess(spec, call.inputs), call.log)
         arguments = await self._arguments(call, way, inputs, texts)
-        await self._line.prepare(spec, way, call.credential)
+        await (await self._reached()).prepare(spec, way, call.credential)
         answer = await self._answer(call, spec, way, arguments)
         notes = (_ENDINGS[answer.reason],) if isinstance(answer, Said) and answer.reason in _ENDINGS else ()
-        value = await self._value(call, way, answer)
+        value = call.credential.scrub_all(await self._value(call, way, answer))
         texts |= texts_in(value)
         if spec.postprocess is not None:
             made = value
@@ -88,12 +87,20 @@ class InferenceRunner:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._line.close()
+        if self._line is not None:
+            await self._line.close()
+
+    async def _reached(self) -> Line:
+        """The line to the providers. Loading what it is made of is not for the engine's loop."""
+        if self._line is None:
+            line = await in_thread(self._worker, lambda: _line(self._worker))
+            self._line = self._line or line  # others may have come here meanwhile
+        return self._line
 
     async def _route(self, spec: InferenceSpec, credential: Credential) -> Route:
         info = await self._hub.model(spec.model, credential, spec.where)
         check_revision(spec, info.sha)
-        return route(spec, info)
+        return route(spec, info, (await self._reached()).can_ask)
 
     # ------------------------------------------------------------ what is asked
 
@@ -158,10 +165,11 @@ class InferenceRunner:
         Raises:
             RemoteError: it was refused, and can be asked again.
         """
+        line = await self._reached()
         deadline = time.monotonic() + (LOADING if question.spec.retries else 0)
         while True:
             call.progress(None, f"asking {question.way.who}")
-            answer = await self._line.ask(question)
+            answer = await line.ask(question)
             if not isinstance(answer, Trouble) or answer.began or not isinstance(answer.error, RemoteError):
                 return answer
             if not answer.loading:
@@ -182,7 +190,7 @@ class InferenceRunner:
             if doing != shown:
                 call.progress(None, doing)
                 shown = doing
-            if text := growing.text:
+            if text := call.credential.scrub_growing(growing.text):
                 with contextlib.suppress(NodeFailedError):  # if the whole fails like this, too, it will be told
                     call.partial(to_ports(call.spec, await self._processed(call, text))[0])
             await asyncio.sleep(INTERVAL)
@@ -205,3 +213,9 @@ class InferenceRunner:
                 "Try again; if it stays so, name another provider as in 'owner/name:provider'.",
                 call.spec.where,
             ) from None
+
+
+def _line(worker: ThreadWorker) -> Line:
+    from daggr.engine.runners.inference_line import Line
+
+    return Line(worker)

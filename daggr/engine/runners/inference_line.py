@@ -2,6 +2,8 @@
 
 Its coroutines look things up without leaving the loop to others: in the engine's, everything would wait for that. The
 connections are kept for all calls; a call has a client of its own, so that its stream ends with it.
+
+This takes longer to import than all the rest of the engine: who needs it asks for it then.
 """
 
 from __future__ import annotations
@@ -10,21 +12,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
 from huggingface_hub import AsyncInferenceClient, get_async_session
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.inference._common import MimeBytes  # the only way to say what bytes are
 from huggingface_hub.inference._providers import get_provider_helper
 
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.refusals import told
-from daggr.engine.hub.tasks import EXTRA
+from daggr.engine.hub.tasks import EXTRA, Task
 from daggr.engine.loop import LoopThread
+from daggr.engine.runners.inference_media import Content
 from daggr.engine.runners.inference_refusals import TRANSPORT, trouble
 from daggr.engine.runners.inference_route import Route
-from daggr.engine.runners.inference_talk import Growing, listen
+from daggr.engine.runners.inference_talk import Question, listen
 from daggr.engine.workers.blocking import in_thread, unheard
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.engine.workers.usercode import UserCode
@@ -40,17 +43,6 @@ LOOKUP = 20.0
 """Seconds in which the Hub must tell how a provider calls a model."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked: the node, the way, who asks, the arguments, and where an answer that streams goes."""
-
-    spec: InferenceSpec
-    way: Route
-    credential: Credential
-    arguments: dict[str, Any]
-    growing: Growing
-
-
 class Line:
     """Asks providers.
 
@@ -63,6 +55,15 @@ class Line:
         self._loop: LoopThread | None = None
         self._connections: _Connections | None = None
         self._known: set[tuple[str, str, str]] = set()
+
+    def can_ask(self, task: Task, provider: str) -> bool:
+        """Whether the huggingface_hub that is installed can ask a provider for a task."""
+        chosen: Any = provider
+        try:
+            get_provider_helper(chosen, task=task.name, model="any/model")
+        except ValueError:
+            return False
+        return True
 
     async def prepare(self, spec: InferenceSpec, way: Route, credential: Credential) -> None:
         """Have huggingface_hub learn how the provider calls the model, outside of its loop: it waits without an end.
@@ -129,7 +130,7 @@ class Line:
         began = False
         async with client:
             try:
-                arguments = dict(question.arguments)
+                arguments = {name: _sent(value) for name, value in question.arguments.items()}
                 if way.task.is_talk:
                     stream = await client.chat_completion(model=way.model, stream=True, **arguments)
                     began = True
@@ -182,6 +183,10 @@ class _Client(AsyncInferenceClient):
         answer = await super()._inner_post(*args, **kwargs)
         self.answered = True
         return answer
+
+
+def _sent(value: Any) -> Any:
+    return MimeBytes(value, mime_type=value.mime) if isinstance(value, Content) else value
 
 
 def _look_up(provider: str, task: str, model: str) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from huggingface_hub.inference._common import MimeBytes  # the only way to say what bytes are
-
 from daggr.engine.gradio_values import PLAIN_MODES, is_picture
 from daggr.engine.hub.tasks import Media, Task
 from daggr.engine.reach import Reach, Refusal
@@ -48,6 +46,22 @@ _HOLDERS = frozenset({".ogg", ".webm", ".mp4"})
 _EXAMPLES = {"image": "gr.Image()", "audio": "gr.Audio()", "video": "gr.Video()"}
 
 
+class Content(bytes):
+    """The bytes of a file, and what they are.
+
+    Attributes:
+        mime: Their media type.
+    """
+
+    mime: str
+
+    def __new__(cls, content: bytes, mime: str) -> Content:
+        """Bytes of a media type."""
+        made = super().__new__(cls, content)
+        made.mime = mime
+        return made
+
+
 def kind_of(content: bytes) -> tuple[str, str] | None:
     """The suffix and media type of a file, told by its first bytes; None if they tell nothing."""
     for at, magic, suffix, mime in _MAGIC:
@@ -61,7 +75,7 @@ def kind_of(content: bytes) -> tuple[str, str] | None:
 # ---------------------------------------------------------------- up
 
 
-def content_of(call: Call, texts: Collection[str], argument: str, kind: str, value: Any) -> bytes:
+def content_of(call: Call, texts: Collection[str], argument: str, kind: str, value: Any) -> Content:
     """The bytes of a file argument, with their media type. This blocks.
 
     Args:
@@ -92,15 +106,9 @@ def content_of(call: Call, texts: Collection[str], argument: str, kind: str, val
     return _typed(path.read_bytes(), kind, path.name)
 
 
-def _typed(content: bytes, kind: str, name: str) -> bytes:
+def _typed(content: bytes, kind: str, name: str) -> Content:
     told = kind_of(content)
-    mime = told[1] if told is not None else mimetypes.guess_type(name)[0] or _DEFAULTS[kind][1]
-    return MimeBytes(content, mime_type=mime)
-
-
-def mime_type(content: bytes) -> str:
-    """The media type that `content_of` found."""
-    return getattr(content, "mime_type", None) or "application/octet-stream"
+    return Content(content, told[1] if told is not None else mimetypes.guess_type(name)[0] or _DEFAULTS[kind][1])
 
 
 def check_fixed(spec: InferenceSpec, task: Task) -> None:

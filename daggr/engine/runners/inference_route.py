@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-from huggingface_hub.inference._providers import get_provider_helper
 
 from daggr.engine.hub.answers import ModelInfo, Served
 from daggr.engine.hub.tasks import TABLE, Task
@@ -43,8 +41,13 @@ class Route:
         return "the Hub's router" if self.provider == "auto" else self.provider
 
 
-def route(spec: InferenceSpec, info: ModelInfo) -> Route:
+def route(spec: InferenceSpec, info: ModelInfo, can_ask: Callable[[Task, str], bool]) -> Route:
     """The way that a node's calls go.
+
+    Args:
+        spec: The node.
+        info: What the Hub says of its model.
+        can_ask: Whether a provider can be asked for a task.
 
     Raises:
         EndpointError: nobody serves the model, or not so.
@@ -65,7 +68,7 @@ def route(spec: InferenceSpec, info: ModelInfo) -> Route:
             spec.where,
         )
     if task.is_talk and not provider:
-        return Route(task, f"{spec.model}:{policy}" if policy else spec.model, "auto", info)
+        return Route(task, f"{info.id}:{policy}" if policy else info.id, "auto", info)
     if policy not in ("", "preferred"):
         raise EndpointError(
             f"{spec.model}:{policy} cannot be: only conversational models are served by price or speed, and this one "
@@ -73,7 +76,7 @@ def route(spec: InferenceSpec, info: ModelInfo) -> Route:
             f"Name a provider instead: {_list(info.served)}.",
             spec.where,
         )
-    known = [one for one in fit if _is_known(task, one.provider, spec.model)]
+    known = [one for one in fit if can_ask(task, one.provider)]
     if not known:
         raise EndpointError(
             f"Model {spec.model!r} is served for task {task.name!r} by {_list(fit)}, which the huggingface_hub that is "
@@ -81,7 +84,7 @@ def route(spec: InferenceSpec, info: ModelInfo) -> Route:
             "Update it: pip install -U huggingface_hub",
             spec.where,
         )
-    return Route(task, spec.model, known[0].provider, info)
+    return Route(task, info.id, known[0].provider, info)  # its name now, should it have had another
 
 
 def _task(spec: InferenceSpec, info: ModelInfo, chosen: list[Served]) -> Task:
@@ -122,14 +125,6 @@ def _is_own(task: Task, info: ModelInfo) -> bool:
     if task.name == "text-generation":
         return info.task in ("text-generation", "text2text-generation")
     return info.task == task.name or (task.name in _SIMILAR and info.task in _SIMILAR and task.name in info.tags)
-
-
-def _is_known(task: Task, provider: str, model: str) -> bool:
-    try:
-        get_provider_helper(provider, task=task.name, model=model)  # type: ignore[arg-type]
-    except ValueError:
-        return False
-    return True
 
 
 def _unserved(spec: InferenceSpec, info: ModelInfo, provider: str) -> EndpointError:

@@ -9,9 +9,11 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from daggr.engine.runners.inference_media import mime_type
+from daggr.engine.hub.identity import Credential
+from daggr.engine.runners.inference_route import Route
 from daggr.errors import NodeFailedError
 from daggr.graph.nodes.base import NodeSpec
+from daggr.graph.nodes.inference import InferenceSpec
 
 SHOWN_ONLY = frozenset({"metadata", "options"})
 """What Gradio's chatbot keeps in a message beside what was said."""
@@ -61,6 +63,17 @@ class Growing:
             return whole
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked: the node, the way, who asks, the arguments, and where an answer that streams goes."""
+
+    spec: InferenceSpec
+    way: Route
+    credential: Credential
+    arguments: dict[str, Any]
+    growing: Growing
+
+
 def messages(spec: NodeSpec, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     """What is said to the model, taken out of the arguments: what was said before, then the prompt and the picture.
 
@@ -73,7 +86,7 @@ def messages(spec: NodeSpec, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     if system is not None and system != "":
         made.insert(0, {"role": "system", "content": _text(spec, "system_prompt", system)})
     if image is not None:
-        url = f"data:{mime_type(image)};base64,{base64.b64encode(image).decode()}"
+        url = f"data:{image.mime};base64,{base64.b64encode(image).decode()}"
         parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": url}}]
         if prompt is not None:
             parts.insert(0, {"type": "text", "text": _text(spec, "prompt", prompt)})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -23,23 +24,28 @@ LONGEST = 120.0
 """Seconds beyond which nobody waits for an app, whatever it says."""
 
 
-async def patiently(ask: Callable[[], Awaitable[T]], retries: int, tell: Callable[[str], None]) -> T:
+async def patiently(
+    ask: Callable[[], Awaitable[T]], retries: int, tell: Callable[[str], None], at_once: float = math.inf
+) -> T:
     """Ask, and ask again if that can help.
 
     Args:
         ask: Raises a retryable RemoteError if it was refused before anything was done.
         retries: How often it is asked again at most.
         tell: Takes a few words on what is waited for.
+        at_once: Seconds in which a refusal must come: who is kept waiting for longer does not begin to wait anew.
 
     Raises:
         RemoteError: it cannot help, or was asked too often.
     """
     for attempt in range(retries + 1):
+        began = time.monotonic()
         try:
             return await ask()
         except RemoteError as error:
             pause = error.retry_after
-            if not error.retryable or attempt == retries or (pause or 0.0) > LONGEST:
+            was_slow = time.monotonic() - began > at_once
+            if not error.retryable or attempt == retries or was_slow or (pause or 0.0) > LONGEST:
                 raise
             if pause is None:
                 pause = random.uniform(0, min(MOST, FIRST * 2**attempt))

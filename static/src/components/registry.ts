@@ -14,6 +14,7 @@ import Gallery from "./Gallery.svelte";
 import ImageView from "./ImageView.svelte";
 import ItemList from "./ItemList.svelte";
 import JsonView from "./JsonView.svelte";
+import { answerOf } from "./label";
 import LabelView from "./LabelView.svelte";
 import NumberField from "./NumberField.svelte";
 import Radio from "./Radio.svelte";
@@ -39,10 +40,6 @@ const files = (value: Value): boolean => {
   const items = plain(value);
   return shownFiles(value).length === (Array.isArray(items) ? items.length : 1);
 };
-const confidences = (value: Value): boolean => {
-  const it = plain(value);
-  return typeof it === "object" && it !== null && "label" in it;
-};
 const any = (value: Value): boolean => value.kind === "json";
 
 const entries: Record<string, Entry> = {
@@ -61,7 +58,7 @@ const entries: Record<string, Entry> = {
   gallery: { view: Gallery, shows: files },
   json: { view: JsonView, shows: any },
   itemlist: { view: ItemList, shows: isTable },
-  label: { view: LabelView, shows: (value) => scalar(value) || confidences(value) },
+  label: { view: LabelView, shows: (value) => answerOf(value) !== null },
   code: { view: Code, shows: scalar },
   markdown: { view: SourceText, shows: scalar },
   html: { view: SourceText, shows: scalar },

@@ -46,6 +46,17 @@ describe("a widget", () => {
     expect(edit).toHaveBeenCalledWith(json("new"));
   });
 
+  it.each([
+    ["scores by class", { dog: 0.25, cat: 0.75 }],
+    ["Gradio's own form", { label: "cat", confidences: [{ label: "cat", confidence: 0.75 }, { label: "dog", confidence: 0.25 }] }],
+    ["a class that is called label", { label: 0.75, dog: 0.25 }],
+  ])("a label shows %s, the surest first", (_, value) => {
+    const { container } = show("label", json(value));
+    const [winner] = "label" in value && typeof value.label === "number" ? ["label"] : ["cat"];
+    expect(container.querySelector(".winner")?.textContent).toBe(winner);
+    expect([...container.querySelectorAll("dd")].map((one) => one.textContent)).toEqual(["75 %", "25 %"]);
+  });
+
   it("does not show a password", () => {
     const { container } = show("textbox", json("hunter2"), { type: "password" });
     expect(container.textContent).not.toContain("hunter2");

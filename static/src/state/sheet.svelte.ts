@@ -10,7 +10,7 @@ export interface Progress {
 
 export const IDLE: NodeState = {
   status: "idle", fresh: false, reason: "", outputs: {}, history: null, started_at: null, seconds: null,
-  predicted_seconds: null, error: null, notes: [], log: "", run: "", items: null, asks: null,
+  predicted_seconds: null, error: null, notes: [], revision: "", log: "", run: "", items: null, asks: null,
 };
 
 /** Whether a confirmed input must not replace what this tab shows, being older than what a person is typing. */

@@ -4,7 +4,7 @@ import type { Changed, EdgeView, FileValue, GraphView, NodeCard, NodeState, Snap
 
 export const nodeState = (parts: Partial<NodeState> = {}): NodeState => ({
   status: "idle", fresh: false, reason: "", outputs: {}, history: null, started_at: null, seconds: null,
-  predicted_seconds: null, error: null, notes: [], log: "", run: "", items: null, asks: null, ...parts,
+  predicted_seconds: null, error: null, notes: [], revision: "", log: "", run: "", items: null, asks: null, ...parts,
 });
 
 export const nodeCard = (name: string, parts: Partial<NodeCard> = {}): NodeCard => ({

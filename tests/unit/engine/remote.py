@@ -43,7 +43,7 @@ def run(
     node: GradioNode, watched: Callable[[Watch, asyncio.Task[Returned]], Any] | None = None, **inputs: Any
 ) -> tuple[Returned, Watch]:
     """Run a node with these inputs; `watched` is awaited meanwhile."""
-    watch = Watch(node, Path(tempfile.mkdtemp()), inputs)
+    watch = Watch(node, Path(tempfile.mkdtemp(dir=Path.home())), inputs)
     return asyncio.run(carry_out(watch, watched)), watch
 
 
@@ -59,3 +59,11 @@ async def carry_out(watch: Watch, watched: Callable[[Watch, asyncio.Task[Returne
     finally:
         await runner.close()
         worker.close()
+
+
+async def until(happened: Callable[[], Any], seconds: float = 5.0) -> None:
+    """Wait until something has happened."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.02)

@@ -227,8 +227,9 @@ def test_components_of_parameters_are_told_by_their_schema() -> None:
 
 
 def test_parameters_of_early_apps_are_named_by_their_labels() -> None:
-    described = [{"label": "Some Text!"}, {"label": "Some Text!"}, {"label": ""}, {"parameter_name": "own"}]
-    config = {"dependencies": [{"api_name": "f", "inputs": [1, 2, 3, 4, 5], "outputs": [5, 6]}]}
+    described: list[dict[str, Any]] = [{"label": label} for label in ("Some Text!", "Some Text!", "")]
+    described.append({"parameter_name": "own"})
+    config: dict[str, Any] = {"dependencies": [{"api_name": "f", "inputs": [1, 2, 3, 4, 5], "outputs": [5, 6]}]}
     config["components"] = [{"id": number, "type": "textbox"} for number in (1, 2, 3, 4, 6)]
     config["components"].append({"id": 5, "type": "state"})
     app = read_app("x", "http://x", {}, config, {"named_endpoints": {"/f": {"parameters": described}}})
@@ -241,7 +242,7 @@ def test_parameters_of_early_apps_are_named_by_their_labels() -> None:
 def test_an_endpoint_without_a_name_is_called_by_its_number(
     engine: Engine, tmp_path: Path, gradio_app: GradioApp
 ) -> None:
-    node = GradioNode(gradio_app.url, 0, inputs={"text": "x"}, outputs={"out": None}, name="zero")  # type: ignore[arg-type]
+    node = GradioNode(gradio_app.url, 0, inputs={"text": "x"}, outputs={"out": None}, name="zero")
     assert call(engine, Graph("Zero", nodes=[node]), tmp_path) == {"zero": {"out": "number 0 x"}}
 
 

@@ -113,6 +113,14 @@ def test_chats(hub: FakeHub, provider: Any) -> None:
     assert pieces == ["", "You ", "said: ", "hello ", "there", ""]
 
 
+def test_models_that_look_at_pictures_chat(hub: FakeHub) -> None:
+    hub.add_model("x/eyes", task="image-text-to-text", providers={"groq": None})
+    parts = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    question = [{"role": "user", "content": parts}]
+    answer = InferenceClient("x/eyes", token=hub.token).chat_completion(question)  # type: ignore[arg-type]
+    assert answer.choices[0].message.content == "You said: what? <image_url>"
+
+
 def test_pieces_of_a_chat_come_as_they_are_made(hub: FakeHub) -> None:
     def slowly(asked: Asked) -> Iterator[str]:
         for piece in asked.json()["messages"][0]["content"].split():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 
 from daggr import DaggrError, EndpointError, RemoteError
 from daggr.engine.hub import hub as hubs
-from daggr.engine.hub.hub import Hub, ModelInfo, Served, check_revision
+from daggr.engine.hub.hub import Hub, ModelInfo, Served, check_revision, patience
 from daggr.engine.hub.identity import NOBODY, Credential
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.graph.nodes.remote import Repo
 from daggr.testing.hub import FakeHub
+from daggr.testing.proxy import FaultProxy
 from tests.unit.engine.hub.rooms import TOKEN, node
 
 
@@ -70,6 +72,19 @@ def test_an_answer_gets_old(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> No
     ask(None, later)
 
 
+def test_while_a_newer_commit_is_built_the_one_that_answers_counts(hub: FakeHub) -> None:
+    def told(stage: str) -> str:
+        runtime = {"stage": stage, "sha": "1" * 40}
+        space = {"id": "a/b", "sha": "2" * 40, "subdomain": "a-b", "runtime": runtime}
+        hub.fail("/api/", 200, json.dumps(space).encode())
+        found = ask(None, lambda asked: asked.space("a/b", NOBODY))
+        assert found.host == "https://a-b.hf.space"
+        return str(found.sha)
+
+    assert told("RUNNING_BUILDING") == "1" * 40
+    assert told("BUILDING") == "2" * 40
+
+
 def test_without_network_the_last_answer_stands(hub: FakeHub, tmp_path: Path) -> None:
     hub.add_space("a/b", "http://127.0.0.1:1")
     hub.add_model("a/m")
@@ -84,7 +99,7 @@ def test_without_network_the_last_answer_stands(hub: FakeHub, tmp_path: Path) ->
 
 def test_offline_mode_is_no_network(own_home: Path, tmp_path: Path) -> None:
     """Tests run with HF_HUB_OFFLINE=1."""
-    with pytest.raises(RemoteError, match="cannot be looked up") as told:
+    with pytest.raises(RemoteError, match="HF_HUB_OFFLINE is set") as told:
         ask(tmp_path, lambda asked: asked.model("a/m", NOBODY, "app.py:3"))
     assert told.value.retryable
     assert told.value.where == "app.py:3"
@@ -167,6 +182,47 @@ def test_a_busy_hub_says_when_to_come_back(hub: FakeHub) -> None:
     assert isinstance(told, RemoteError)
     assert (told.retryable, told.retry_after) == (True, 7.0)
     assert TOKEN not in str(told)
+
+
+def test_pages_are_not_quoted(hub: FakeHub) -> None:
+    hub.fail("/api/models/a/m", 503, b"<html>Service Unavailable</html>")
+    told = refusal(hub, "a/m")
+    assert "answers 503" in told.message
+    assert "<" not in str(told)
+
+
+@pytest.fixture
+def slow_hub(hub: FakeHub) -> Iterator[FaultProxy]:
+    hub.add_model("a/m")
+    with FaultProxy(hub.url) as proxy, hub.patched(through=proxy.url):
+        yield proxy
+
+
+def test_a_silent_hub_is_waited_for_as_long_as_the_node_may_and_once(slow_hub: FaultProxy) -> None:
+    slow_hub.fault("black_hole")
+
+    async def run(asked: Hub) -> None:
+        began = time.monotonic()
+        for checking in (True, False):
+            with pytest.raises(RemoteError, match=r"does not answer within 0\.5 s"):
+                await asked.model("a/m", NOBODY, within=0.5, checking=checking)
+        assert time.monotonic() - began < 0.95
+        slow_hub.clear()
+        await asked.model("a/m", NOBODY, within=5, checking=True)
+
+    ask(None, run)
+
+
+def test_a_silent_hub_is_as_good_as_none_where_the_last_answer_is_known(slow_hub: FaultProxy, tmp_path: Path) -> None:
+    ask(tmp_path, lambda asked: asked.model("a/m", NOBODY))
+    slow_hub.fault("black_hole")
+    assert ask(tmp_path, lambda asked: asked.model("a/m", NOBODY, within=0.3)).id == "a/m"
+
+
+def test_a_node_waits_no_longer_for_the_hub_than_its_own_limits_say() -> None:
+    assert patience(node("a/b")) == 10
+    assert patience(node("a/b", timeout=3)) == 3
+    assert patience(node("a/b", timeout=30, idle_timeout=2)) == 2
 
 
 def test_an_answer_that_is_no_answer(hub: FakeHub) -> None:

@@ -94,7 +94,8 @@ def test_without_a_terminal_a_change_is_accepted_and_reported(space: FakeSpace, 
     assert (change.repo, change.old, change.new, change.nodes) == (SPACE, old, new, ("painter",))
     assert change.where is not None
     assert desk.said == [
-        f"Accepted, since it was recorded:\n  space 'owner/name' (node painter, {change.where}): {old[:7]} → {new[:7]}"
+        "Changed since it was recorded, and accepted:\n"
+        f"  space 'owner/name' (node painter, {change.where}): {old[:7]} → {new[:7]}"
     ]
     assert desk.launch() == []
 
