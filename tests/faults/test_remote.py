@@ -296,7 +296,6 @@ def test_a_retry_after_that_is_longer_than_the_deadline(room: Room) -> None:
     assert check, str(error)
 
 
-@pytest.mark.xfail(reason="only a refused connection is tried again", strict=False)
 @pytest.mark.parametrize("fault", ["reset in the answer", "truncated", "closed without an answer", "half closed"])
 def test_a_download_that_breaks_once_does_not_cost_the_call(room: Room, fault: str) -> None:
     room.proxy.fault(path=FILE, times=1, **BROKEN[fault])
@@ -357,3 +356,44 @@ def test_an_app_that_is_restarted_in_the_middle_of_a_call(own_app: GradioApp, tm
         own_app.start()
         assert room.call(room.noted("after")) == {"same": "after"}
         assert room.done() == 1
+
+
+# ---------------------------------------------------------------- answers that are not the app's
+
+
+def test_a_stream_that_ends_in_order_but_without_a_result(room: Room) -> None:
+    room.proxy.fault("rewrite", path=DATA, pattern=rb'data: \{"msg": ?"process_completed".*\n', body=b"")
+    error = room.fails(room.noted())
+    check_message(error, room)
+    assert "without a result" in error.message
+    assert room.done() == 0
+
+
+@pytest.mark.parametrize("said", [b"no json", b"[1, 2]", b'{"msg": "process_completed"}', b'"text"', b"{" * 5000])
+def test_events_that_no_app_sends(room: Room, said: bytes) -> None:
+    room.proxy.fault("rewrite", path=DATA, pattern=rb'\{"msg": ?"process_completed".*', body=said)
+    check_message(room.fails(room.noted()), room)
+    assert room.done() == 0
+
+
+@pytest.mark.parametrize(
+    "place", [b"/etc/hostname", b"../../etc/hostname", b"http://127.0.0.1:9/x.png", b"file:///etc/hostname"]
+)
+def test_a_file_that_the_app_does_not_have_is_not_fetched(room: Room, place: bytes) -> None:
+    """The answer names a file of the machine, or one from elsewhere, as an app that was taken over might."""
+    room.proxy.fault("rewrite", path=DATA, pattern=rb'"path": ?"[^"]*"', body=b'"path": "%b"' % place)
+    error = room.fails(room.pictures())
+    assert error.where
+    assert error.hint
+    assert room.done() == 0
+    assert Path("/etc/hostname").read_text().strip() not in str(error)
+
+
+def test_an_address_elsewhere_is_not_asked(room: Room) -> None:
+    with FaultProxy("http://127.0.0.1:9") as elsewhere:
+        there = elsewhere.url.encode()
+        room.proxy.fault("rewrite", path=DATA, pattern=rb'"url": ?"[^"]*"', body=b'"url": "%b/x.png"' % there)
+        error = room.fails(room.pictures())
+        assert "none of its own" in error.message
+        assert elsewhere.requests == []
+    assert room.done() == 0

@@ -50,7 +50,11 @@ FENCES: dict[str, tuple[str, ...]] = {
 LAZY: dict[tuple[str, str], str] = {
     ("daggr/", "gradio"): "takes seconds to import, so the few who need it ask for it when they do",
     ("daggr/engine/tracing.py", "opentelemetry"): "it need not be installed",
-    ("daggr/engine/runners/inference.py", "daggr.engine.runners.inference_line"): "huggingface_hub's client takes 0.4 s",
+    ("daggr/engine/runners/gradio_older.py", "gradio_client"): "hardly any app speaks so old a protocol",
+    (
+        "daggr/engine/runners/inference.py",
+        "daggr.engine.runners.inference_line",
+    ): "huggingface_hub's client takes 0.4 s",
     ("daggr/wiring.py", "uvicorn"): "graph.run() needs no server",
     ("daggr/wiring.py", "litestar"): "graph.run() needs no server",
     ("daggr/wiring.py", "daggr.server"): "graph.run() needs no server",

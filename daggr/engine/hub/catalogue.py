@@ -138,12 +138,12 @@ class Catalogue:
         """A fresh look that takes no longer than the node itself may."""
         try:
             return await asyncio.wait_for(self._look(spec, credential, wait=False, say=unheard), spec.timeout)
-        except asyncio.TimeoutError:
+        except asyncio.TimeoutError as error:
             raise RemoteError(
                 f"{spec.source!r} does not answer within {spec.timeout:g} s.",
                 "Is it running? timeout= of the node sets how long is waited for it.",
                 retryable=True,
-            ) from None
+            ) from error
 
     def soft(self, spec: GradioSpec, credential: Credential) -> Mapping[str, str]:
         """The commit of the Space that a node calls, by its name, as it is kept in runs; empty if there is none."""

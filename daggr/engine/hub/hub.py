@@ -145,12 +145,12 @@ class Hub:
             try:
                 answer: Info = await asyncio.wait_for(self._together.ask((*who, asking.fresh), look), asking.within)
                 return answer
-            except asyncio.TimeoutError:
+            except asyncio.TimeoutError as error:
                 before = None
                 if not asking.fresh:
                     before = await in_thread(self._worker, lambda: self._before(repo, credential, asking.kind))
                 if before is None:
-                    raise silent(repo, f"it does not answer within {asking.within:g} s") from None
+                    raise silent(repo, f"it does not answer within {asking.within:g} s") from error
                 return before
 
     def _keep(self, repo: Repo, credential: Credential, info: SpaceInfo | ModelInfo) -> None:
@@ -178,7 +178,8 @@ class Hub:
             return asking.ask(repo.id, credential)
         except Exception as error:  # noqa: BLE001  (the Hub's library speaks over one of two HTTP libraries)
             seen = [known.id for known, by in list(self._kept) if known.kind == repo.kind and by == credential]
-            raise told(repo, credential, error, seen) from None  # its own text may hold what was sent
+            late = TimeoutError() if "Timeout" in type(error).__name__ else None
+            raise told(repo, credential, error, seen) from late  # not from what may hold what was sent
 
     def _before(self, repo: Repo, credential: Credential, kind: type[Info]) -> Info | None:
         document = self._shelf.get(f"{constants.ENDPOINT} {repo}") if self._shelf is not None else None

@@ -9,12 +9,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
+import httpx
+
 from daggr.errors import DaggrError, RemoteError
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-QUICK, SILENT = 0.2, 1.0
-"""Seconds that an answer may take, and for which somebody who gave none is not asked again."""
+TIMED_OUT = (httpx.TimeoutException, asyncio.TimeoutError, TimeoutError)
+SILENT = 1.0
+"""Seconds for which somebody who gave no answer is not asked again."""
 
 
 class Together(Generic[K, T]):
@@ -102,7 +105,7 @@ class Silence:
         """
         since, error = self._kept.get(key, (0.0, None))
         if error is not None and time.monotonic() - since < SILENT:
-            raise copy.copy(error)
+            raise copy.copy(error) from None
 
     def end(self, key: Hashable) -> None:
         """Ask on: this is another check."""
@@ -110,13 +113,12 @@ class Silence:
 
     @contextmanager
     def kept(self, key: Hashable) -> Iterator[None]:
-        """Remember it if nothing comes of this for a while."""
-        began = time.monotonic()
+        """Remember it if this ends because too long was waited."""
         try:
             yield
         except RemoteError as error:
-            now = time.monotonic()
-            if now - began > QUICK and error.retry_after is None:  # who names a time is not silent
+            if isinstance(error.__cause__, TIMED_OUT):  # a connection that broke may not break again
+                now = time.monotonic()
                 self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < SILENT}
                 self._kept[key] = (now, copy.copy(error))
             raise

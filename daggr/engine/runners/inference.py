@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from daggr.engine.hub.hub import Hub, check_revision
+from daggr.engine.hub.hub import Hub, check_revision, patience
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.tasks import check_names, shaped
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
@@ -55,7 +55,7 @@ class InferenceRunner:
             EndpointError: there is no such model, nobody serves it for this task, or the task takes something else.
             RemoteError: the Hub does not answer.
         """
-        way = await self._route(spec, credential)
+        way = await self._route(spec, credential, checking=True)
         if spec.preprocess is None:  # a hook may rename what it is given
             check_names(way.task, spec.inputs, spec.model, spec.where)
             check_fixed(spec, way.task)
@@ -97,8 +97,8 @@ class InferenceRunner:
             self._line = self._line or line  # others may have come here meanwhile
         return self._line
 
-    async def _route(self, spec: InferenceSpec, credential: Credential) -> Route:
-        info = await self._hub.model(spec.model, credential, spec.where)
+    async def _route(self, spec: InferenceSpec, credential: Credential, *, checking: bool = False) -> Route:
+        info = await self._hub.model(spec.model, credential, spec.where, within=patience(spec), checking=checking)
         check_revision(spec, info.sha)
         return route(spec, info, (await self._reached()).can_ask)
 

@@ -184,7 +184,7 @@ def words(response: Any) -> str:
     text = said if isinstance(said, str) else ""
     if document is None and "html" not in response.headers.get("content-type", ""):
         text = _text(response)
-    text = " ".join(text.split())
+    text = "" if text.lstrip().startswith("<") else " ".join(text.split())
     return text if len(text) <= WORDS else f"{text[:WORDS]}…"
 
 

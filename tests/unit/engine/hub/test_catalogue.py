@@ -345,3 +345,17 @@ def test_an_address_that_is_no_space_is_sent_no_token(app: SmallApp, tmp_path: P
     assert not [one for one in app.requests if TOKEN in str(one) or "ip-token" in str(one)]
     assert not hub.requests
     assert TOKEN.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_connection_that_broke_in_the_check_is_no_reason_not_to_call(proxy: FaultProxy) -> None:
+    proxy.fault("latency", path="/config", seconds=0.5)
+    proxy.fault("reset", path="/info", times=1)
+
+    async def run() -> None:
+        async with opened() as catalogue:
+            spec = node(proxy.url, "text")
+            with pytest.raises(RemoteError, match="does not answer"):
+                await catalogue.check(spec, NOBODY)
+            assert (await catalogue.app(spec, NOBODY)).endpoints
+
+    asyncio.run(run())
