@@ -16,7 +16,7 @@ from daggr.engine.hub.settling import Ask, Settling
 from daggr.engine.plan import Plan
 from daggr.engine.program import Program
 from daggr.engine.runners.gradio import GradioRunner
-from daggr.engine.runners.inference import InferenceRunner
+from daggr.engine.runners.inference.runner import InferenceRunner
 from daggr.engine.waiting import heard
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker

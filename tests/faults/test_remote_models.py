@@ -29,8 +29,6 @@ TOKEN = "hf_plantedTokenThatNobodyMaySee"
 CHAT, TASK, MODEL = "/chat/completions$", "^/hf-inference/models/", "^/api/models/"
 PLACES = {"the model's page": MODEL, "a chat": CHAT, "a task": TASK}
 
-LATE = pytest.mark.xfail(reason="the Hub is waited for as long as it pleases", strict=False)
-
 
 @dataclass
 class Desk:
@@ -96,9 +94,7 @@ def test_a_connection_that_breaks(desk: Desk, place: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize(("place", "fault"), some(PLACES, SILENT))
-def test_a_connection_that_goes_silent(request: pytest.FixtureRequest, desk: Desk, place: str, fault: str) -> None:
-    if place == "the model's page":
-        request.applymarker(LATE)
+def test_a_connection_that_goes_silent(desk: Desk, place: str, fault: str) -> None:
     desk.proxy.fault(path=PLACES[place], **SILENT[fault])
     desk.fails(place)
     assert time.monotonic() - desk.proxy.met[0] < 1.2 * DEADLINE
@@ -107,9 +103,7 @@ def test_a_connection_that_goes_silent(request: pytest.FixtureRequest, desk: Des
 
 
 @pytest.mark.parametrize(("place", "fault"), some(PLACES, REFUSED))
-def test_a_refusal_that_stays(request: pytest.FixtureRequest, desk: Desk, place: str, fault: str) -> None:
-    if fault == "503":
-        request.applymarker(pytest.mark.xfail(reason="a page is quoted", strict=False))
+def test_a_refusal_that_stays(desk: Desk, place: str, fault: str) -> None:
     desk.proxy.fault(path=PLACES[place], **REFUSED[fault])
     begun = time.monotonic()
     desk.fails(place, retries=1)
@@ -119,9 +113,7 @@ def test_a_refusal_that_stays(request: pytest.FixtureRequest, desk: Desk, place:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_nodes_own_deadline_holds_everywhere(request: pytest.FixtureRequest, desk: Desk, place: str) -> None:
-    if place == "the model's page":
-        request.applymarker(LATE)
+def test_the_nodes_own_deadline_holds_everywhere(desk: Desk, place: str) -> None:
     desk.proxy.fault("black_hole", path=PLACES[place])
     begun = time.monotonic()
     error = desk.fails(place, timeout=DEADLINE, idle_timeout=None, connect_timeout=None)

@@ -52,8 +52,8 @@ LAZY: dict[tuple[str, str], str] = {
     ("daggr/engine/tracing.py", "opentelemetry"): "it need not be installed",
     ("daggr/engine/runners/gradio_older.py", "gradio_client"): "hardly any app speaks so old a protocol",
     (
-        "daggr/engine/runners/inference.py",
-        "daggr.engine.runners.inference_line",
+        "daggr/engine/runners/inference/runner.py",
+        "daggr.engine.runners.inference.line",
     ): "huggingface_hub's client takes 0.4 s",
     ("daggr/wiring.py", "uvicorn"): "graph.run() needs no server",
     ("daggr/wiring.py", "litestar"): "graph.run() needs no server",

@@ -31,9 +31,6 @@ from daggr.errors import RemoteError
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.gradio import GradioSpec
 
-AT_ONCE = 0.5
-"""Seconds in which an app that is down or busy says so; one that is silent is not asked again."""
-
 
 class GradioRunner:
     """Calls endpoints of Gradio apps. Keeps connections alive, and what it learned of each app.
@@ -71,7 +68,7 @@ class GradioRunner:
             call.progress(None, text)
 
         app = await patiently(
-            lambda: self._catalogue.app(spec, call.credential, say), spec.retries, say, at_once=AT_ONCE
+            lambda: self._catalogue.app(spec, call.credential, say), spec.retries, say, _was_sent_away
         )
         session = Session(self._client, app, spec, call)
         try:
@@ -137,6 +134,11 @@ class GradioRunner:
         ports, notes = to_ports(spec, returned)
         has_news = spec.postprocess is not None or len(spec.outputs) > len(local)
         return _with_paths(spec, ports), notes if has_news else ()
+
+
+def _was_sent_away(error: RemoteError) -> bool:
+    """Whether an app said at once that it is down or busy; one that was silent is not waited for again."""
+    return error.retryable and (error.retry_after is not None or isinstance(error.__cause__, httpx.ConnectError))
 
 
 def _value(part: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -25,7 +24,10 @@ LONGEST = 120.0
 
 
 async def patiently(
-    ask: Callable[[], Awaitable[T]], retries: int, tell: Callable[[str], None], at_once: float = math.inf
+    ask: Callable[[], Awaitable[T]],
+    retries: int,
+    tell: Callable[[str], None],
+    helps: Callable[[RemoteError], bool] = lambda error: error.retryable,
 ) -> T:
     """Ask, and ask again if that can help.
 
@@ -33,19 +35,17 @@ async def patiently(
         ask: Raises a retryable RemoteError if it was refused before anything was done.
         retries: How often it is asked again at most.
         tell: Takes a few words on what is waited for.
-        at_once: Seconds in which a refusal must come: who is kept waiting for longer does not begin to wait anew.
+        helps: Says of a refusal whether asking again can help.
 
     Raises:
         RemoteError: it cannot help, or was asked too often.
     """
     for attempt in range(retries + 1):
-        began = time.monotonic()
         try:
             return await ask()
         except RemoteError as error:
             pause = error.retry_after
-            was_slow = time.monotonic() - began > at_once
-            if not error.retryable or attempt == retries or was_slow or (pause or 0.0) > LONGEST:
+            if not helps(error) or attempt == retries or (pause or 0.0) > LONGEST:
                 raise
             if pause is None:
                 pause = random.uniform(0, min(MOST, FIRST * 2**attempt))

@@ -22,8 +22,8 @@ class Place(NamedTuple):
 def place_of(spec: NodeSpec, session: str) -> Place | None:
     """The limit a node is under, or None if there is none.
 
-    Functions run one at a time for each user, unless they are `concurrent` or in a group; apps and models get some calls
-    at once.
+    Functions run one at a time for each user, unless they are `concurrent` or in a group. Apps and models get some
+    calls at once.
     """
     match spec:
         case FnSpec(concurrency_group=str() as group):

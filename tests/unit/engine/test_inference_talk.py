@@ -17,7 +17,7 @@ import pytest
 from daggr import Graph, InferenceNode, NodeFailedError, RemoteError, RunTimeoutError
 from daggr.engine.engine import Engine
 from daggr.engine.events import StepGave, StepProgressed
-from daggr.engine.runners.inference_talk import Growing, Said, listen
+from daggr.engine.runners.inference.talk import Growing, Said, listen
 from daggr.testing.hub import FakeHub, Reply
 from tests.unit.engine.inference import ask, picture, run_of
 from tests.unit.engine.test_engine import Desk, Watch

@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, Overlo
 
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.refusals import page
-from daggr.engine.runners.inference_route import Route
+from daggr.engine.runners.inference.route import Route
 from daggr.engine.runners.patience import seconds_of
 from daggr.errors import DaggrError, NodeFailedError, RemoteError
 from daggr.graph.nodes.inference import InferenceSpec

@@ -24,10 +24,10 @@ from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.refusals import told
 from daggr.engine.hub.tasks import EXTRA, Task
 from daggr.engine.loop import LoopThread
-from daggr.engine.runners.inference_media import Content
-from daggr.engine.runners.inference_refusals import TRANSPORT, trouble
-from daggr.engine.runners.inference_route import Route
-from daggr.engine.runners.inference_talk import Question, listen
+from daggr.engine.runners.inference.media import Content
+from daggr.engine.runners.inference.refusals import TRANSPORT, trouble
+from daggr.engine.runners.inference.route import Route
+from daggr.engine.runners.inference.talk import Question, listen
 from daggr.engine.workers.blocking import in_thread, unheard
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.engine.workers.usercode import UserCode

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daggr.engine.hub.identity import Credential
-from daggr.engine.runners.inference_route import Route
+from daggr.engine.runners.inference.route import Route
 from daggr.errors import NodeFailedError
 from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.inference import InferenceSpec

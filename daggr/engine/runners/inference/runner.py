@@ -12,10 +12,10 @@ from daggr.engine.hub.hub import Hub, check_revision, patience
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.tasks import check_names, shaped
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
-from daggr.engine.runners.inference_media import check_fixed, content_of, saved
-from daggr.engine.runners.inference_refusals import Trouble, without_token
-from daggr.engine.runners.inference_route import Route, route
-from daggr.engine.runners.inference_talk import Growing, Question, Said, messages
+from daggr.engine.runners.inference.media import check_fixed, content_of, saved
+from daggr.engine.runners.inference.refusals import Trouble, without_token
+from daggr.engine.runners.inference.route import Route, route
+from daggr.engine.runners.inference.talk import Growing, Question, Said, messages
 from daggr.engine.runners.partials import INTERVAL
 from daggr.engine.runners.patience import patiently
 from daggr.engine.workers.blocking import in_thread
@@ -24,7 +24,7 @@ from daggr.errors import NodeFailedError, RemoteError
 from daggr.graph.nodes.inference import InferenceSpec
 
 if TYPE_CHECKING:
-    from daggr.engine.runners.inference_line import Line
+    from daggr.engine.runners.inference.line import Line
 
 LOADING = 300.0
 """Seconds for which a model is waited for that is being loaded."""
@@ -216,6 +216,6 @@ class InferenceRunner:
 
 
 def _line(worker: ThreadWorker) -> Line:
-    from daggr.engine.runners.inference_line import Line
+    from daggr.engine.runners.inference.line import Line
 
     return Line(worker)

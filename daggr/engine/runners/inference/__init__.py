@@ -1,0 +1,1 @@
+"""InferenceNodes: the way to a model, what is said to it, and what comes back."""
