@@ -15,7 +15,7 @@ from daggr.engine.hub.revisions import Revisions
 from daggr.engine.hub.settling import Ask, Settling
 from daggr.engine.plan import Plan
 from daggr.engine.program import Program
-from daggr.engine.runners.gradio import GradioRunner
+from daggr.engine.runners.gradio.runner import GradioRunner
 from daggr.engine.runners.inference.runner import InferenceRunner
 from daggr.engine.waiting import heard
 from daggr.engine.workers.blocking import in_thread

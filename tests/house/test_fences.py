@@ -50,7 +50,7 @@ FENCES: dict[str, tuple[str, ...]] = {
 LAZY: dict[tuple[str, str], str] = {
     ("daggr/", "gradio"): "takes seconds to import, so the few who need it ask for it when they do",
     ("daggr/engine/tracing.py", "opentelemetry"): "it need not be installed",
-    ("daggr/engine/runners/gradio_older.py", "gradio_client"): "hardly any app speaks so old a protocol",
+    ("daggr/engine/runners/gradio/older.py", "gradio_client"): "hardly any app speaks so old a protocol",
     (
         "daggr/engine/runners/inference/runner.py",
         "daggr.engine.runners.inference.line",

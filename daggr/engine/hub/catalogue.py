@@ -20,10 +20,10 @@ from daggr.engine.hub.describe import Asking, Description
 from daggr.engine.hub.gradio_app import GradioApp, check, read_app
 from daggr.engine.hub.hub import Hub, check_revision, patience
 from daggr.engine.hub.identity import Credential
+from daggr.engine.hub.patience import patiently
 from daggr.engine.hub.shelf import Shelf
 from daggr.engine.hub.spaces import Address, Looking, Say, Spaces, headers_for
 from daggr.engine.hub.together import News, Silence, Together, placed
-from daggr.engine.runners.patience import patiently
 from daggr.engine.workers.blocking import in_thread, unheard
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import DaggrError, RemoteError

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from daggr.engine.hub.gradio_app import PROTOCOLS
-from daggr.engine.runners.patience import seconds_of
+from daggr.engine.hub.patience import seconds_of
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import RemoteError

@@ -13,6 +13,9 @@ from daggr.graph.nodes.gradio import GradioSpec
 from daggr.graph.port import FixedSource, UnboundSource
 from daggr.graph.validate import name_set, unknown_names
 
+LONGEST = 200
+"""Characters of a text that are quoted."""
+
 PROTOCOLS = ("sse_v3", "sse_v2.1", "sse_v2", "sse_v1")
 """How apps talk, as far as it is spoken here; gradio_client speaks the others."""
 
@@ -182,7 +185,7 @@ def no_file(parameter: Parameter, value: Any) -> str | None:
 def file_hint(parameter: Parameter, text: str) -> str:
     """What to give in the place of a text."""
     component = FILE_COMPONENTS.get(parameter.component, "File")
-    short = text if len(text) <= 80 else f"{text[:77]}..."
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
     return (
         f"A text is sent as it is, also if a file has that name. Give gr.{component}(value={short!r}, visible=False), "
         "a port that gives a file, or an http(s) address, which the app fetches itself."

@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
 )
 
 from daggr.engine.hub.identity import Credential
-from daggr.engine.runners.patience import seconds_of
+from daggr.engine.hub.patience import seconds_of
 from daggr.errors import DaggrError, EndpointError, RemoteError, did_you_mean
 from daggr.graph.nodes.remote import Repo
 

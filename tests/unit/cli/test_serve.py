@@ -138,5 +138,5 @@ def test_an_unreachable_space_is_a_warning_and_then_the_nodes_error(serve: Serve
     assert "Traceback" not in server.output()
     answer = httpx.post(f"{server.url}/api/call", json={"inputs": {}}, timeout=60)
     assert answer.status_code == 502
-    assert "Z-Image-Turbo' cannot be looked up" in answer.json()["error"]
+    assert "Z-Image-Turbo' is not looked up: HF_HUB_OFFLINE is set" in answer.json()["error"]
     server.stop()

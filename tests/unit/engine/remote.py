@@ -14,7 +14,7 @@ from typing import Any
 from daggr import GradioNode
 from daggr.engine.hub.hub import Hub
 from daggr.engine.runners.base import Call, Returned
-from daggr.engine.runners.gradio import GradioRunner
+from daggr.engine.runners.gradio.runner import GradioRunner
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.graph.nodes.base import spec_of
 

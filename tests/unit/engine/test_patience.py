@@ -16,7 +16,7 @@ import pytest
 
 from daggr import GradioNode, Graph, RemoteError
 from daggr.engine.engine import Engine
-from daggr.engine.runners.patience import seconds_of
+from daggr.engine.hub.patience import seconds_of
 from tests.servers import Server
 from tests.unit.engine.test_engine import call
 

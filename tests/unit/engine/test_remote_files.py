@@ -21,9 +21,10 @@ from daggr import EndpointError, FnNode, GradioNode, Graph, NodeFailedError, Rem
 from daggr.engine.engine import Engine
 from daggr.engine.hub.gradio_app import Endpoint, Parameter
 from daggr.engine.hub.gradio_schema import Takes
-from daggr.engine.runners import gradio_files, gradio_payload
 from daggr.engine.runners.base import Call
-from daggr.engine.runners.gradio_payload import Payload
+from daggr.engine.runners.gradio import files as gradio_files
+from daggr.engine.runners.gradio import payload as gradio_payload
+from daggr.engine.runners.gradio.payload import Payload
 from daggr.graph.graph import drawing_of
 from daggr.graph.nodes.base import spec_of
 from daggr.store.codecs.fileref import FilePath

@@ -25,9 +25,9 @@ from daggr.engine.engine import Engine
 from daggr.engine.hub.hub import Hub
 from daggr.engine.hub.identity import HIDDEN, Credential
 from daggr.engine.runners.base import Returned
-from daggr.engine.runners.gradio import GradioRunner
-from daggr.engine.runners.gradio_diffs import Diffs, edited
-from daggr.engine.runners.gradio_queue import progress
+from daggr.engine.runners.gradio.diffs import Diffs, edited
+from daggr.engine.runners.gradio.queue import progress
+from daggr.engine.runners.gradio.runner import GradioRunner
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.graph.graph import drawing_of
 from daggr.testing.apps import GradioApp

@@ -8,9 +8,9 @@ from typing import Any
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, OverloadedError, TextGenerationError
 
 from daggr.engine.hub.identity import Credential
+from daggr.engine.hub.patience import seconds_of
 from daggr.engine.hub.refusals import page
 from daggr.engine.runners.inference.route import Route
-from daggr.engine.runners.patience import seconds_of
 from daggr.errors import DaggrError, NodeFailedError, RemoteError
 from daggr.graph.nodes.inference import InferenceSpec
 from daggr.graph.nodes.remote import Repo

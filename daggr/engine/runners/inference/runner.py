@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from daggr.engine.hub.hub import Hub, check_revision, patience
 from daggr.engine.hub.identity import Credential
+from daggr.engine.hub.patience import patiently
 from daggr.engine.hub.tasks import check_names, shaped
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
 from daggr.engine.runners.inference.media import check_fixed, content_of, saved
@@ -17,7 +18,6 @@ from daggr.engine.runners.inference.refusals import Trouble, without_token
 from daggr.engine.runners.inference.route import Route, route
 from daggr.engine.runners.inference.talk import Growing, Question, Said, messages
 from daggr.engine.runners.partials import INTERVAL
-from daggr.engine.runners.patience import patiently
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import NodeFailedError, RemoteError

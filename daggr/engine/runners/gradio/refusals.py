@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from daggr.engine.runners.gradio_session import Session
-from daggr.engine.runners.patience import patiently, seconds_of
+from daggr.engine.hub.patience import patiently, seconds_of
+from daggr.engine.runners.gradio.session import Session
 from daggr.errors import RemoteError
 
 BUSY = (429, 500, 503)

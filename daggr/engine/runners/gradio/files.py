@@ -14,9 +14,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from daggr.engine.runners.gradio_refusal import BUSY, broken, refused
-from daggr.engine.runners.gradio_session import Session
-from daggr.engine.runners.patience import patiently
+from daggr.engine.hub.patience import patiently
+from daggr.engine.runners.gradio.refusals import BUSY, broken, refused
+from daggr.engine.runners.gradio.session import Session
 from daggr.errors import RemoteError
 from daggr.filename import safe_name
 

@@ -14,9 +14,9 @@ from concurrent.futures import CancelledError, wait
 from typing import Any
 
 from daggr.engine.hub.gradio_app import Endpoint
-from daggr.engine.runners.gradio_queue import Give, returned, tell
-from daggr.engine.runners.gradio_refusal import failed, gone, odd
-from daggr.engine.runners.gradio_session import Session
+from daggr.engine.runners.gradio.queue import Give, returned, tell
+from daggr.engine.runners.gradio.refusals import failed, gone, odd
+from daggr.engine.runners.gradio.session import Session
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import RemoteError
 

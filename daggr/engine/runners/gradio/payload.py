@@ -18,9 +18,9 @@ from daggr.engine.gradio_values import is_array, is_figure, is_picture, is_sound
 from daggr.engine.hub.gradio_app import ADDRESSES, Endpoint, GradioApp, Parameter, file_hint
 from daggr.engine.reach import Reach, Refusal
 from daggr.engine.runners.base import Call
-from daggr.engine.runners.gradio_files import FIELDS, FILE_DATA, is_file_data
-from daggr.engine.runners.gradio_refusal import accepted, odd
-from daggr.engine.runners.gradio_session import Session
+from daggr.engine.runners.gradio.files import FIELDS, FILE_DATA, is_file_data
+from daggr.engine.runners.gradio.refusals import accepted, odd
+from daggr.engine.runners.gradio.session import Session
 from daggr.errors import NodeFailedError
 from daggr.filename import readable, safe_name
 from daggr.graph.nodes.base import NodeSpec

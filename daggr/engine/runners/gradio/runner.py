@@ -16,15 +16,15 @@ from daggr.engine.hub.catalogue import Catalogue
 from daggr.engine.hub.gradio_app import PROTOCOLS, Endpoint
 from daggr.engine.hub.hub import Hub
 from daggr.engine.hub.identity import Credential
+from daggr.engine.hub.patience import patiently
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
-from daggr.engine.runners.gradio_files import fetched, is_file_data, with_files
-from daggr.engine.runners.gradio_older import ask_older
-from daggr.engine.runners.gradio_partials import GradioPartials
-from daggr.engine.runners.gradio_payload import Payload, is_plain, upload
-from daggr.engine.runners.gradio_queue import ask
-from daggr.engine.runners.gradio_refusal import broken
-from daggr.engine.runners.gradio_session import Errands, Session, new_client
-from daggr.engine.runners.patience import patiently
+from daggr.engine.runners.gradio.files import fetched, is_file_data, with_files
+from daggr.engine.runners.gradio.older import ask_older
+from daggr.engine.runners.gradio.partials import GradioPartials
+from daggr.engine.runners.gradio.payload import Payload, is_plain, upload
+from daggr.engine.runners.gradio.queue import ask
+from daggr.engine.runners.gradio.refusals import broken
+from daggr.engine.runners.gradio.session import Errands, Session, new_client
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.errors import RemoteError

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 
 from daggr.engine.hub.gradio_app import Endpoint
-from daggr.engine.runners.gradio_diffs import Diffs
-from daggr.engine.runners.gradio_refusal import accepted, failed, gone, odd, refused
-from daggr.engine.runners.gradio_session import Errands, Session
+from daggr.engine.runners.gradio.diffs import Diffs
+from daggr.engine.runners.gradio.refusals import accepted, failed, gone, odd, refused
+from daggr.engine.runners.gradio.session import Errands, Session
 
 LARGEST = 512 << 20
 """Bytes of an event at most."""
