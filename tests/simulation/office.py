@@ -24,6 +24,7 @@ from daggr.engine.loop import LoopThread
 from daggr.engine.order import Order, Outcome
 from daggr.engine.plan import Step
 from daggr.engine.program import Program
+from daggr.engine.remotes import Remotes
 from daggr.engine.runners.base import Call, Returned
 from daggr.engine.scheduling import place_of
 from daggr.engine.scheduling.slots import _holding
@@ -224,6 +225,8 @@ class SimEngine(Engine):
         self._jobs = {}
         self._sheet_of = {}
         self._stopping = set()
+        self._policy = "skip"
+        self._remotes = Remotes(cast(Any, None), None)
         self._thread = LoopThread.__new__(LoopThread)
         self._thread._loop = loop
 

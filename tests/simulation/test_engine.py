@@ -122,8 +122,7 @@ class World:
         else:
             force = frozenset() if click.mode == "all" else nodes if click.mode == "force" else nodes & {click.node}
             plan, view = Plan(program, nodes, Given(inputs), force), View(click.owner, engine.executor)
-            anew = click.mode == "force"
-            job, future = engine._start(program, cast(Any, view), click.sheet, plan, force, anew=anew)
+            job, future = engine._start(program, cast(Any, view), click.sheet, plan, force, cast(Any, click.mode), None)
         self.futures.append((future, click))
         for at in click.stops:
             if click.leaves and click.mode in ("call", "refresh"):

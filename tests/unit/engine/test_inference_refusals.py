@@ -15,8 +15,9 @@ import pytest
 from daggr import EndpointError, Graph, InferenceNode, NodeFailedError, RemoteError, RunTimeoutError
 from daggr.engine.engine import Engine
 from daggr.engine.events import StepProgressed
+from daggr.engine.hub import patience
 from daggr.engine.hub.identity import Credential
-from daggr.engine.runners import inference_line, patience
+from daggr.engine.runners.inference import line as inference_line
 from daggr.graph.graph import drawing_of
 from daggr.store.store import Store
 from daggr.testing.hub import Asked, FakeHub, Reply

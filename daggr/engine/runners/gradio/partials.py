@@ -66,8 +66,12 @@ class GradioPartials:
 
     async def _one(self, answer: list[Any]) -> None:
         self._count += 1
+        folder = self._folder / f"partial-{self._count}"
         try:
-            values = await self._make(answer, self._folder / f"partial-{self._count}")
+            values = await self._make(answer, folder)
+        except asyncio.CancelledError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         except (DaggrError, httpx.HTTPError, OSError, RecursionError) as error:  # the last value will tell
             log.debug("what an app has given so far could not be taken: %s", error)
             return
