@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import re
 import socket
@@ -263,10 +264,15 @@ def _result(future: Future[Answer], stopped: threading.Event) -> Answer:
 def _values(engine: Engine, program: Program, answer: Answer) -> dict[str, dict[str, Any]]:
     nodes = [node for subgraph in program.drawing.subgraphs for node in subgraph.outputs]
     folder = None if program.drawing.persist_key else Path(tempfile.mkdtemp(prefix="daggr-"))
-    return {
-        node: {output.port: engine.store.load(output.digest, folder) for output in answer.runs[node].outputs}
-        for node in nodes
-    }
+    try:
+        return {
+            node: {output.port: engine.store.load(output.digest, folder) for output in answer.runs[node].outputs}
+            for node in nodes
+        }
+    finally:
+        if folder is not None:
+            with contextlib.suppress(OSError):  # there are files in it, which are the caller's now
+                folder.rmdir()
 
 
 def _ask(question: str, options: Sequence[str]) -> str:

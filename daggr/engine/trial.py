@@ -9,6 +9,7 @@ from typing import Any
 
 from daggr.engine.examples import example_inputs
 from daggr.engine.hub.tasks import output_name
+from daggr.engine.outputs import LISTS
 from daggr.errors import GraphError, UnknownInputError
 from daggr.graph.component import Component
 from daggr.graph.draft import draw
@@ -53,7 +54,7 @@ def trial(spec: NodeSpec, given: Mapping[str, Any], folder: Path) -> tuple[Drawi
         component = _component(source)
         if port not in values:
             sources[port] = source
-        elif component is not None and component.is_file:
+        elif component is not None and (component.is_file or component.type in LISTS):
             sources[port] = UiSource(replace(component, source=object()))
             inputs[input_id(spec.name, port)] = values[port]
         else:

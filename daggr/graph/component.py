@@ -80,6 +80,11 @@ def is_component(value: object) -> bool:
     )
 
 
+def is_component_class(value: object) -> bool:
+    """Whether this is the class of a Gradio component, where one of it was meant."""
+    return isinstance(value, type) and hasattr(value, "get_block_name") and hasattr(value, "get_config")
+
+
 def read_component(source: Any) -> Component:
     """Read a component that `is_component` recognised."""
     config = dict(source.get_config())

@@ -84,7 +84,7 @@ def _not_found(repo: Repo, credential: Credential, known: Iterable[str]) -> Endp
 def _refused(repo: Repo, credential: Credential, error: HfHubHTTPError) -> DaggrError:
     status = error.response.status_code
     if status == 401:
-        return EndpointError(
+        return RemoteError(
             f"{what(repo)} cannot be looked up: the Hugging Face token in use is not valid.",
             "Log in anew with `hf auth login`, or set HF_TOKEN to a token of https://huggingface.co/settings/tokens.",
         )

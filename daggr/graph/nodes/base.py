@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from daggr import runtime
 from daggr.errors import GraphError, UnknownPortError, did_you_mean
-from daggr.graph.component import Component, is_component, read_component
+from daggr.graph.component import Component, is_component, is_component_class, read_component
 from daggr.graph.item_list import ItemList, read_item_list
 from daggr.graph.place import caller
 from daggr.graph.port import FixedSource, Port, PortOwner, SampledSource, Source, UiSource, edge_source
@@ -195,6 +195,10 @@ def read_source(value: Any) -> Source:
         )
     if is_component(value):
         return UiSource(read_component(value))
+    if is_component_class(value):
+        raise GraphError(
+            f"A class was given as an input: {value.__name__}.", f"Make one: gr.{value.__name__}(…).", caller()
+        )
     if callable(value) and not isinstance(value, type):
         return SampledSource(value)
     return FixedSource(value)
@@ -206,7 +210,36 @@ def read_outputs(outputs: Mapping[str, Any] | None, where: str | None) -> dict[s
     Raises:
         GraphError: an output is neither a component, an `ItemList` nor None.
     """
-    return {name: _read_output(name, value, where) for name, value in (outputs or {"output": None}).items()}
+    given = read_ports("outputs", outputs, where) or {"output": None}
+    return {name: _read_output(name, value, where) for name, value in given.items()}
+
+
+def read_ports(argument: str, given: Any, where: str | None) -> Mapping[str, Any]:
+    """What `inputs=` or `outputs=` says: a dict by port.
+
+    Raises:
+        GraphError: it is none.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise GraphError(
+            f"{argument} is a dict with a name for each port; given: {given!r}.",
+            f"Such as {argument}={{'text': gr.Textbox()}}.",
+            where,
+        )
+    return given
+
+
+def read_hook(argument: str, given: Any, where: str | None) -> Callable[..., Any] | None:
+    """What `preprocess=` or `postprocess=` says.
+
+    Raises:
+        GraphError: it is no function.
+    """
+    if given is None or callable(given):
+        return given  # type: ignore[no-any-return]
+    raise GraphError(f"{argument} is a function; given: {given!r}.", where=where)
 
 
 def _read_output(name: str, value: Any, where: str | None) -> Component | None:

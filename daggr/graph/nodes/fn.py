@@ -14,7 +14,9 @@ from daggr.graph.nodes.base import (
     Node,
     NodeSpec,
     read_cache,
+    read_hook,
     read_outputs,
+    read_ports,
     read_seconds,
     read_source,
     warn_file_types,
@@ -105,10 +107,10 @@ class FnNode(Node):
             raise GraphError(f"depends is a list, such as depends=[helper]; given: {depends!r}.", where=where)
         self._spec = FnSpec(
             name=name or function_name(fn),
-            inputs=_read_inputs(fn, inputs or {}, where),
+            inputs=_read_inputs(fn, read_ports("inputs", inputs, where), where),
             outputs=read_outputs(outputs, where),
-            preprocess=preprocess,
-            postprocess=postprocess,
+            preprocess=read_hook("preprocess", preprocess, where),
+            postprocess=read_hook("postprocess", postprocess, where),
             where=where,
             default_name=name is None,
             fn=fn,

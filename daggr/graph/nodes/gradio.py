@@ -10,7 +10,17 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from daggr.errors import GraphError
-from daggr.graph.nodes.base import Kind, Node, read_cache, read_outputs, read_seconds, read_source, warn_file_types
+from daggr.graph.nodes.base import (
+    Kind,
+    Node,
+    read_cache,
+    read_hook,
+    read_outputs,
+    read_ports,
+    read_seconds,
+    read_source,
+    warn_file_types,
+)
 from daggr.graph.nodes.remote import RemoteSpec, Repo, read_remote
 from daggr.graph.place import caller
 
@@ -107,10 +117,10 @@ class GradioNode(Node):
             )
         self._spec = GradioSpec(
             name=name or _default_name(source),
-            inputs={port: read_source(value) for port, value in (inputs or {}).items()},
+            inputs={port: read_source(value) for port, value in read_ports("inputs", inputs, where).items()},
             outputs=read_outputs(outputs, where),
-            preprocess=preprocess,
-            postprocess=postprocess,
+            preprocess=read_hook("preprocess", preprocess, where),
+            postprocess=read_hook("postprocess", postprocess, where),
             where=where,
             default_name=name is None,
             source=source,
@@ -131,7 +141,16 @@ _SPACE_PAGE = re.compile(r"^https?://(?:www\.)?huggingface\.co/spaces/([^/?#]+/[
 def _read_app(given: Any, where: str | None) -> str:
     text = given.strip().rstrip("/") if isinstance(given, str) else ""
     text = _SPACE_PAGE.sub(r"\1", text)
-    is_url = text.startswith(("http://", "https://")) and bool(urlsplit(text).netloc)
+    parts = urlsplit(text)
+    is_url = parts.scheme in ("http", "https") and bool(parts.netloc)
+    if "@" in parts.netloc:
+        raise GraphError(
+            "An address with a user and a password would be shown on the canvas and kept with results.",
+            "Leave them out of the address; a private Space needs `hf auth login` only.",
+            where,
+        )
+    if is_url:  # what a browser adds to the address of a page is none of the app's
+        text = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
     if not is_url and (text.count("/") != 1 or " " in text or "" in text.split("/")):
         raise GraphError(
             f"GradioNode needs a Space's id such as 'owner/name' or a URL such as 'http://localhost:7861'; "

@@ -9,7 +9,17 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from daggr.errors import GraphError, did_you_mean
-from daggr.graph.nodes.base import Kind, Node, read_cache, read_outputs, read_seconds, read_source, warn_file_types
+from daggr.graph.nodes.base import (
+    Kind,
+    Node,
+    read_cache,
+    read_hook,
+    read_outputs,
+    read_ports,
+    read_seconds,
+    read_source,
+    warn_file_types,
+)
 from daggr.graph.nodes.remote import RemoteSpec, Repo, read_remote
 from daggr.graph.place import caller
 from daggr.graph.port import Port, UnboundSource
@@ -152,13 +162,13 @@ class InferenceNode(Node):
     ) -> None:
         where = caller()
         model_id, provider = _read_model(model, where)
-        sources = {port: read_source(value) for port, value in (inputs or {}).items()}
+        sources = {port: read_source(value) for port, value in read_ports("inputs", inputs, where).items()}
         self._spec = InferenceSpec(
             name=name or model_id.rpartition("/")[2],
             inputs=sources or {"input": UnboundSource(optional=False)},
             outputs=read_outputs(outputs, where),
-            preprocess=preprocess,
-            postprocess=postprocess,
+            preprocess=read_hook("preprocess", preprocess, where),
+            postprocess=read_hook("postprocess", postprocess, where),
             where=where,
             default_name=name is None,
             model=model_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import mimetypes
 import os
 import re
@@ -10,7 +11,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 import httpx
 
@@ -69,8 +70,6 @@ async def fetched(session: Session, value: Any, folder: Path) -> Any:
         return is_file_data(part, session.app.protocol)
 
     with_files(value, applies, lambda part: found.setdefault(part["path"], part))
-    if not found:
-        return value
     for one in found.values():
         _check_own(session, one)
     free = asyncio.Semaphore(AT_ONCE)
@@ -79,9 +78,34 @@ async def fetched(session: Session, value: Any, folder: Path) -> Any:
         async with free:
             return await _fetch(session, one, folder)
 
-    paths = await _together([fetch(one) for one in found.values()])
-    local = dict(zip(found, paths, strict=True))
-    return with_files(value, applies, lambda part: _localised(part, local[part["path"]]))
+    if found:
+        paths = await _together([fetch(one) for one in found.values()])
+        local = dict(zip(found, paths, strict=True))
+        value = with_files(value, applies, lambda part: _localised(part, local[part["path"]]))
+    return with_files(value, _is_data, lambda part: _localised(part, _unpacked(session, part, folder)))
+
+
+def _is_data(value: Any) -> bool:
+    """Whether this is a file whose bytes are in its address, as Gradio gives drawings (SVG)."""
+    if not isinstance(value, dict) or value.get("path") or not isinstance(value.get("meta"), dict):
+        return False
+    return value["meta"].get("_type") == FILE_DATA["_type"] and str(value.get("url")).startswith("data:")
+
+
+def _unpacked(session: Session, part: Mapping[str, Any], folder: Path) -> Path:
+    """The file that an address holds (RFC 2397)."""
+    head, _, text = part["url"].removeprefix("data:").partition(",")
+    kind, is_base64 = head.removesuffix(";base64").partition(";")[0], head.endswith(";base64")
+    try:
+        content = base64.b64decode(text, validate=True) if is_base64 else unquote_to_bytes(text)
+    except ValueError:
+        raise _foreign(session, part["url"]) from None
+    given = os.path.splitext(str(part.get("orig_name") or "file"))
+    own = folder / secrets.token_hex(4)
+    own.mkdir(parents=True)
+    path = own / safe_name(f"{given[0]}{given[1] or mimetypes.guess_extension(kind) or ''}")
+    path.write_bytes(content)
+    return path
 
 
 def _localised(part: Mapping[str, Any], path: Path) -> dict[str, Any]:

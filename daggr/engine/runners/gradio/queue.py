@@ -206,6 +206,10 @@ def _counts(value: Any) -> bool:
 # ---------------------------------------------------------------- the end
 
 
+UNTOLD = "Error"
+"""The title of an error whose reason the app keeps to itself."""
+
+
 def _result(session: Session, endpoint: Endpoint, last: Mapping[str, Any]) -> list[Any]:
     output = last.get("output")
     match last.get("msg"):
@@ -220,7 +224,8 @@ def _result(session: Session, endpoint: Endpoint, last: Mapping[str, Any]) -> li
         case _ if not isinstance(output, Mapping):
             raise odd(session, "answers without a result")
         case _ if not last.get("success", True) or output.get("error"):
-            raise failed(session, output.get("error") or last.get("title"))
+            title = last.get("title")
+            raise failed(session, output.get("error") or (title if title != UNTOLD else None))
     data = output.get("data")
     if data is None:
         raise gone(session, "was told by somebody to cancel the call")

@@ -106,6 +106,29 @@ def content_of(call: Call, texts: Collection[str], argument: str, kind: str, val
     return _typed(path.read_bytes(), kind, path.name)
 
 
+def check_no_file(call: Call, argument: str, media: Collection[str], value: Any) -> None:
+    """See to it that no path of this machine is said to a model.
+
+    Raises:
+        NodeFailedError: there is a file where the model is told something else.
+    """
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, FilePath) or (isinstance(part, str) and part in call.handed):
+            where = f"Give it as {' or '.join(map(repr, media))}." if media else "This task takes no files."
+            raise NodeFailedError(
+                f"{argument!r} of {call.spec.name!r} holds the file {Path(part).name!r}; a model cannot read it there.",
+                where,
+                call.spec.where,
+                node=call.spec.name,
+            )
+        if isinstance(part, Mapping):
+            waiting.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(part)
+
+
 def _typed(content: bytes, kind: str, name: str) -> Content:
     told = kind_of(content)
     return Content(content, told[1] if told is not None else mimetypes.guess_type(name)[0] or _DEFAULTS[kind][1])

@@ -13,7 +13,7 @@ from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.patience import patiently
 from daggr.engine.hub.tasks import check_names, shaped
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
-from daggr.engine.runners.inference.media import check_fixed, content_of, saved
+from daggr.engine.runners.inference.media import check_fixed, check_no_file, content_of, saved
 from daggr.engine.runners.inference.refusals import Trouble, without_token
 from daggr.engine.runners.inference.route import Route, route
 from daggr.engine.runners.inference.talk import Growing, Question, Said, messages
@@ -123,6 +123,7 @@ class InferenceRunner:
             if (kind := task.media.get(name)) is not None:
                 arguments[name] = await self._content(call, texts, name, kind, value)
             else:
+                check_no_file(call, name, task.media, value)
                 arguments[name] = shaped(name, value)
         return {"messages": messages(spec, arguments), **arguments} if task.is_talk else arguments
 
