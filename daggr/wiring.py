@@ -95,9 +95,10 @@ class Runtime:
     ) -> tuple[dict[str, dict[str, Any]], Answer]:
         """The outputs of the output nodes, and the runs."""
         settings = config.load(store=self._overrides.get("store"))
+        known_as = drawing.persist_key
         if cache == "off":
             drawing, cache = replace(drawing, persist_key=None), "use"
-        with _engine(drawing, settings) as (engine, program):
+        with _engine(drawing, settings, known_as=known_as) as (engine, program):
             digests = _stage(engine, program, inputs)
             nodes = frozenset(program.drawing.nodes)
             future = engine.call(program, LOCAL_USER, digests, nodes, cast(CacheMode, cache))
@@ -119,11 +120,11 @@ class Runtime:
 
 @contextmanager
 def _engine(
-    drawing: Drawing, settings: config.Settings, allowed: Iterable[Path] = ()
+    drawing: Drawing, settings: config.Settings, allowed: Iterable[Path] = (), known_as: str | None = None
 ) -> Iterator[tuple[Engine, Program]]:
     with Store(settings.store if drawing.persist_key else None, settings.durability) as store:
         cache = config.cache_folder() / "hub"
-        engine = Engine(store, allowed=allowed, cache=cache, policy=settings.dependency_check)
+        engine = Engine(store, allowed=allowed, cache=cache, policy=settings.dependency_check, known_as=known_as)
         try:
             yield engine, engine.load(drawing)
         finally:

@@ -47,6 +47,7 @@ from daggr.errors import (
     DaggrError,
     GraphError,
     NotCachedError,
+    RunCancelledError,
 )
 from daggr.graph.drawing import Drawing
 from daggr.graph.nodes.fn import FnSpec
@@ -85,6 +86,7 @@ class Engine:
         allowed: Folders from which functions may give files, beside the working and the temporary folder.
         cache: Where it is kept what apps and models say of themselves; None to keep nothing.
         policy: What is done about Spaces and models that have changed.
+        known_as: The persist key of a graph that keeps no results this time.
     """
 
     def __init__(
@@ -94,12 +96,13 @@ class Engine:
         allowed: Iterable[Path] = (),
         cache: Path | None = None,
         policy: DependencyCheck = "skip",
+        known_as: str | None = None,
     ) -> None:
         self.store = store
         self._policy = policy
         self.live = Live()
         self._worker = ThreadWorker()
-        self._remotes = Remotes(self._worker, cache)
+        self._remotes = Remotes(self._worker, cache, known_as)
         self._processes = ProcessWorker()
         self._isolated = IsolatedRunner(self._processes)
         own: dict[str, Runner | LocalRunner] = {
@@ -380,10 +383,14 @@ class Engine:
         return self._submit(job, self._complete(job, known, held), held)
 
     async def _complete(self, job: Job, known: int, held: ExitStack) -> Answer:
+        self._jobs[job.id] = asyncio.current_task()
         try:
             await self._remotes.prepare(job.program, job.plan, job.credential, self._policy)
-        except BaseException:
+        except BaseException as error:
+            stopped = isinstance(error, asyncio.CancelledError) and job.id in self._stopping
             self._end(job, held)
+            if stopped:
+                raise RunCancelledError("The run was stopped.") from None
             raise
         failure = await self._carry_out(job, held)
         if failure is not None:

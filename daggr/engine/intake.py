@@ -98,8 +98,8 @@ def with_files(store: Store, name: str, value: Any) -> Any:
     staged: list[Staged] = []
 
     def kept(item: Any, *, is_path: bool) -> Any:
-        if isinstance(item, (list, tuple)):  # of a pair the second is a caption
-            pair = isinstance(item, tuple) and len(item) == 2
+        if isinstance(item, (list, tuple)):  # of a pair within a list the second is a caption
+            pair = item is not value and len(item) == 2 and (isinstance(item, tuple) or not _is_file(item[1]))
             return type(item)(kept(part, is_path=not (pair and index)) for index, part in enumerate(item))
         if not is_path or not isinstance(item, (str, Path)):
             return item
@@ -111,6 +111,10 @@ def with_files(store: Store, name: str, value: Any) -> Any:
     made = kept(value, is_path=False) if isinstance(value, (str, Path)) else kept(value, is_path=True)
     _keep_new(store, staged)
     return made
+
+
+def _is_file(path: Any) -> bool:
+    return isinstance(path, (str, Path)) and Path(path).is_file()
 
 
 def _keep_new(store: Store, staged: Iterable[Staged]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from daggr.config import DependencyCheck
@@ -39,10 +40,12 @@ class Remotes:
     Args:
         worker: The threads for what blocks.
         folder: Where it is kept what apps and models say of themselves; None to keep nothing.
+        known_as: The persist key of a graph that keeps no results this time, and has commits recorded all the same.
     """
 
-    def __init__(self, worker: ThreadWorker, folder: Path | None) -> None:
+    def __init__(self, worker: ThreadWorker, folder: Path | None, known_as: str | None = None) -> None:
         self._worker = worker
+        self._known_as = known_as
         self._revisions = Revisions(folder / "revisions.json") if folder is not None else None
         self._settled: set[str] = set()
         self.hub = Hub(worker, folder)
@@ -80,9 +83,10 @@ class Remotes:
         Raises:
             EndpointError: something has changed, and the policy is `error`.
         """
-        graph = drawing.persist_key
+        graph = drawing.persist_key or self._known_as
         if self._revisions is None or graph is None or graph in self._settled:
             return
+        drawing = replace(drawing, persist_key=graph)
         caller = await in_thread(self._worker, local)
         await Settling(self.hub, self._revisions, self._worker, caller, say, ask).settle(drawing, policy)
         self._settled.add(graph)
@@ -100,6 +104,8 @@ class Remotes:
         steps = (step for step in plan.steps.values() if step.state in ("ready", "waiting"))
         specs = [spec for step in steps if isinstance(spec := program.definitions[step.node].spec, RemoteSpec)]
         if specs:
+            if policy == "error":  # it is no policy if it does not hold when the Hub is slow
+                await self.settle(program.drawing, policy, log.warning)
             looking = asyncio.create_task(self._look(program.drawing, specs, credential, policy))
             await asyncio.wait({heard(looking)}, timeout=_moment(specs))
             if looking.done():

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from daggr.digest import encode, key
 from daggr.engine.attempt import NOTHING, Attempt, is_undrawn
 from daggr.engine.flight import Flights
 from daggr.engine.keys import Identity, identity_of
@@ -127,22 +128,22 @@ class Executor:
             with ExitStack() as slot:
                 slot.callback(lease.release)
                 forced = attempt.order.alone  # it executes in any case; others need not do so, too
-                if shared is None or self._claim(shared, claimed) or forced:
+                if shared is None or self._claim(attempt, shared, claimed) or forced:
                     if shared is not None and not forced and (known := self._known(attempt, shared)) is not None:
                         return known
                     self.has_run = True
                     attempt.begin()
                     self._overlaps.begin(attempt.id)
                     return await self._perform(attempt, lease, slot)
-            await self._flights.until_free(shared.action)  # without a slot
+            await self._flights.until_free(_claimed(attempt, shared))  # without a slot
             if (known := self._known(attempt, shared)) is not None:
                 return known
 
     def _session(self, order: Order) -> str:
         return f"{order.owner} at {self._store.root}"
 
-    def _claim(self, shared: Identity, claimed: ExitStack) -> bool:
-        claim = self._store.claims.take(shared.action)
+    def _claim(self, attempt: Attempt, shared: Identity, claimed: ExitStack) -> bool:
+        claim = self._store.claims.take(_claimed(attempt, shared))
         if claim is not None:
             claimed.callback(claim.release)
         return claim is not None
@@ -295,6 +296,12 @@ class Executor:
             await asyncio.wrap_future(self._store.submit(lambda txn: attempt.put(txn, run), attempt.staged))
         except StoreError as trouble:  # such as a full disk; the node's own failure is the news
             log.warning("a failed run could not be recorded: %s", trouble)
+
+
+def _claimed(attempt: Attempt, shared: Identity) -> bytes:
+    """What is claimed: the action key; of what serves one user only, that user's own."""
+    scope = attempt.order.scope(attempt.spec)
+    return key(encode([shared.action, scope])) if scope else shared.action
 
 
 def _flies(definition: Definition, step: Step) -> bool:

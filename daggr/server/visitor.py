@@ -37,4 +37,4 @@ async def visitor_of(served: Served, request: Request[Any, Any, Any]) -> Visitor
     name = await asyncio.wrap_future(served.engine.account(credential))
     if not name:
         raise NotAuthorizedException("The Hugging Face token of this request is not valid.")
-    return Visitor(name, credential)
+    return Visitor(f"hf:{name}", credential)  # nobody else has such a name, whatever it is on the Hub

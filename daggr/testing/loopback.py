@@ -123,6 +123,16 @@ def gallery(count: float) -> list[tuple[str, str]]:
     return [(image("gallery", number), f"picture {number}") for number in range(int(count))]
 
 
+def drawing(text: str) -> str:
+    """An SVG, which Gradio gives as an address that holds it."""
+    return _saved(f'<svg xmlns="http://www.w3.org/2000/svg"><text>{text}</text></svg>'.encode(), "drawing.svg")
+
+
+def takes_pictures(pictures: list[tuple[str, str | None]]) -> str:
+    """How large the pictures of a gallery are, and their captions."""
+    return " ".join(f"{Image.open(path).size} {caption}" for path, caption in pictures or ())
+
+
 def takes_file(file: str) -> str:
     """The text of a file, and its name."""
     return f"{Path(file).name}: {Path(file).read_text()}"
@@ -280,6 +290,8 @@ def _values() -> list[Endpoint]:
         (file, [gr.Textbox(label="text")], [gr.File(label="file")]),
         (files, [gr.Number(label="count", value=2)], [gr.File(label="files", file_count="multiple")]),
         (gallery, [gr.Number(label="count", value=2)], [gr.Gallery(label="gallery")]),
+        (drawing, [gr.Textbox(label="text")], [gr.Image(label="drawing")]),
+        (takes_pictures, [gr.Gallery(label="pictures", type="filepath")], [gr.Textbox(label="sizes")]),
         (takes_file, [gr.File(label="file", type="filepath")], [gr.Textbox(label="content")]),
         (takes_files, [gr.File(label="files", file_count="multiple")], [gr.Textbox(label="contents")]),
         (label, [gr.Textbox(label="text")], [gr.Label(label="label")]),

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import httpx
+from huggingface_hub import constants
 
 from daggr.engine.hub.describe import Asking, Description
 from daggr.engine.hub.gradio_app import GradioApp, check, read_app
@@ -48,8 +49,8 @@ MOST = 1000
 FORMAT = 1
 """Of what is on disk; another is not read."""
 
-Who = tuple[str, str]
-"""An app as somebody sees it: its source, their token."""
+Who = tuple[str, ...]
+"""An app as somebody sees it: its source, the copy that stands for it, their token."""
 
 
 @dataclass
@@ -104,9 +105,10 @@ class Catalogue:
         return await placed(self._app(spec, credential, say), spec.where)
 
     async def _app(self, spec: GradioSpec, credential: Credential, say: Say) -> GradioApp:
-        who = _who(spec, credential)
+        who = self._who(spec, credential)
         known = self._known.get(who) or await self._from_disk(spec, credential)
-        self._silence.check(who)
+        if known is None or known.age >= SURE:
+            self._silence.check((who, _patience(spec)))
         if known is None or not await self._is_current(spec, credential, known):
             known = await self._look(spec, credential, wait=True, say=say)
         check_revision(spec, known.commit)
@@ -122,14 +124,14 @@ class Catalogue:
         await placed(self._check(spec, credential), spec.where)
 
     async def _check(self, spec: GradioSpec, credential: Credential) -> None:
-        who = _who(spec, credential)
-        self._silence.end(who)
+        who = self._who(spec, credential)
+        self._silence.end((who, _patience(spec)))
         known = self._known.get(who) or await self._from_disk(spec, credential)
         if known is not None and _fits(spec, known):
             if known.age > RECENT:
                 self._look_behind(spec, credential)
             return
-        with self._silence.kept(who):
+        with self._silence.kept((who, _patience(spec))):
             known = await self._look_within(spec, credential)
         check_revision(spec, known.commit)
         check(spec, known.app)
@@ -147,12 +149,12 @@ class Catalogue:
 
     def soft(self, spec: GradioSpec, credential: Credential) -> Mapping[str, str]:
         """The commit of the Space that a node calls, by its name, as it is kept in runs; empty if there is none."""
-        known = self._known.get(_who(spec, credential))
+        known = self._known.get(self._who(spec, credential))
         return {str(spec.repo): known.commit} if known is not None and known.commit and spec.repo is not None else {}
 
     def forget(self, spec: GradioSpec, credential: Credential) -> None:
         """Be sure of nothing the next time: the app broke off."""
-        if (known := self._known.get(_who(spec, credential))) is not None:
+        if (known := self._known.get(self._who(spec, credential))) is not None:
             known.seen = -float("inf")
 
     async def close(self) -> None:
@@ -183,7 +185,7 @@ class Catalogue:
             return is_same
 
         try:
-            return await self._confirming.ask((_who(spec, credential), known.app.app_id, *_waits(spec)), confirm)
+            return await self._confirming.ask((self._who(spec, credential), known.app.app_id, *_waits(spec)), confirm)
         except RemoteError as error:
             is_gone = isinstance(error.__cause__, (httpx.TimeoutException, httpx.ConnectError))
             if is_gone and not spec.is_space:
@@ -191,7 +193,7 @@ class Catalogue:
             return False  # a Space may sleep or answer elsewhere now, and a connection may have been closed meanwhile
 
     def _look_behind(self, spec: GradioSpec, credential: Credential) -> None:
-        who = _who(spec, credential)
+        who = self._who(spec, credential)
         if who in self._behind:
             return
 
@@ -208,8 +210,8 @@ class Catalogue:
 
     async def _look(self, spec: GradioSpec, credential: Credential, *, wait: bool, say: Say) -> Known:
         """Find the app and have it described; once for all who want that."""
-        who = _who(spec, credential)
-        asked = (who, wait, *_waits(spec))
+        who = self._who(spec, credential)
+        asked = (who, wait, *_patience(spec))
         news = self._news.setdefault(asked, News())
 
         async def look() -> Known:
@@ -272,7 +274,7 @@ class Catalogue:
             known = _read(spec, Description.revived(document["description"]), str(document["commit"]))
         except (RemoteError, TypeError, KeyError):
             return None
-        who = _who(spec, credential)
+        who = self._who(spec, credential)
         if who not in self._known:
             self._remember(spec, who, known)
         return self._known[who]
@@ -285,12 +287,20 @@ class Catalogue:
         await in_thread(self._worker, lambda: shelf.put(self._name(spec), document))
 
     def _name(self, spec: GradioSpec) -> str:
+        """What a description is kept under: a Space is another one on another Hub, and so is a copy of it."""
+        return " ".join([constants.ENDPOINT, spec.source, *self._copy_of(spec)]) if spec.is_space else spec.source
+
+    def _who(self, spec: GradioSpec, credential: Credential) -> Who:
+        return (spec.source, *self._copy_of(spec), credential.token)
+
+    def _copy_of(self, spec: GradioSpec) -> list[str]:
         kept = self.hub.instead.get(spec.repo) if spec.repo is not None else None
-        return spec.source if kept is None else f"{spec.source} {kept.id}"
+        return [] if kept is None else [kept.id]
 
 
-def _who(spec: GradioSpec, credential: Credential) -> Who:
-    return (spec.source, credential.token)
+def _patience(spec: GradioSpec) -> tuple[float | None, ...]:
+    """Whose waiting is the same."""
+    return (*_waits(spec), spec.timeout)
 
 
 def _waits(spec: GradioSpec) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from daggr.engine.hub.gradio_app import PROTOCOLS
+from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.patience import seconds_of
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
@@ -141,7 +142,7 @@ class Asking:
         try:
             return await asyncio.wait_for(self._fetch(url, headers), LONGEST)
         except (httpx.HTTPError, httpx.InvalidURL, asyncio.TimeoutError) as error:
-            why = f"{type(error).__name__} {error}".strip()
+            why = self._scrub(f"{type(error).__name__} {error}".strip())
             raise RemoteError(
                 f"{self.source!r} does not answer: {why}", f"Is the app running at {self.url}?", retryable=True
             ) from error
@@ -158,6 +159,11 @@ class Asking:
                     )
         return answer, bytes(body)
 
+    def _scrub(self, text: str) -> str:
+        """What the app said, without the tokens that it was sent."""
+        token, ip_token = (self.headers.get(name, "") for name in ("x-hf-authorization", "x-ip-token"))
+        return Credential(token.removeprefix("Bearer "), ip_token).scrub(text)
+
     def _refused(self, url: str, answer: httpx.Response) -> RemoteError:
         status = answer.status_code
         if status in (401, 403):
@@ -168,7 +174,7 @@ class Asking:
             )
         hint = "Give the address that shows the app in a browser."
         if answer.has_redirect_location:
-            hint = f"It has moved: give {answer.headers['location'].removesuffix('/config')!r}."
+            hint = self._scrub(f"It has moved: give {answer.headers['location'].removesuffix('/config')!r}.")
         is_busy = status == 429 or status >= 500
         return RemoteError(
             f"{self.source!r} answers {status} to {url}; that is not a Gradio app.",

@@ -21,6 +21,8 @@ PROTOCOLS = ("sse_v3", "sse_v2.1", "sse_v2", "sse_v1")
 
 ADDRESSES = ("http://", "https://")
 
+_PREFIX = re.compile(r"/?(?:[\w.-]+/)*[\w.-]*")
+
 _UNSEEN = ("state", "row", "column", "tabs", "tab", "tabitem", "box", "form", "accordion", "group", "interpretation")
 """Components of old apps, which do not say it themselves, that no caller sees."""
 
@@ -114,8 +116,14 @@ def read_app(
         headers: What every request to it is sent with.
         config: Its `/config`.
         info: Its `/info`.
+
+    Raises:
+        ValueError: it says that its routes are elsewhere than below its own address.
     """
-    prefix = "/" + str(config.get("api_prefix") or "").strip("/")
+    given = str(config.get("api_prefix") or "")
+    if not _PREFIX.fullmatch(given):
+        raise ValueError("not a path of the app's own")
+    prefix = "/" + given.strip("/")
     endpoints = list(_read_endpoints(config, info))
     largest = config.get("max_file_size")
     return GradioApp(

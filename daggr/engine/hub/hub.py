@@ -138,10 +138,11 @@ class Hub:
             return info
 
         who: tuple[Repo, Credential] = (repo, credential)
+        waiting = (*who, asking.within)
         if asking.checking:
-            self._silence.end(who)
-        self._silence.check(who)
-        with self._silence.kept(who):
+            self._silence.end(waiting)
+        self._silence.check(waiting)
+        with self._silence.kept(waiting):
             try:
                 answer: Info = await asyncio.wait_for(self._together.ask((*who, asking.fresh), look), asking.within)
                 return answer

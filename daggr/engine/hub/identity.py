@@ -6,6 +6,7 @@ could repeat what it was sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ HIDDEN = "hf_***"
 """What is shown in the place of a token."""
 
 _SHORTEST = 8
+_SPACES = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.hf\.space")
 
 
 @dataclass(frozen=True)
@@ -80,4 +82,4 @@ def local() -> Credential:
 def may_know(url: str) -> bool:
     """Whether an address is a Space's, which may be sent a token of Hugging Face's."""
     parts = urlsplit(url)
-    return parts.scheme == "https" and (parts.hostname or "").endswith(".hf.space")
+    return parts.scheme == "https" and _SPACES.fullmatch(parts.hostname or "") is not None

@@ -141,7 +141,10 @@ _SPACE_PAGE = re.compile(r"^https?://(?:www\.)?huggingface\.co/spaces/([^/?#]+/[
 def _read_app(given: Any, where: str | None) -> str:
     text = given.strip().rstrip("/") if isinstance(given, str) else ""
     text = _SPACE_PAGE.sub(r"\1", text)
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # such as half of an IPv6 address
+        parts = urlsplit("")
     is_url = parts.scheme in ("http", "https") and bool(parts.netloc)
     if "@" in parts.netloc:
         raise GraphError(

@@ -19,6 +19,7 @@ from PIL import Image
 
 from daggr import EndpointError, FnNode, GradioNode, Graph, NodeFailedError, RemoteError
 from daggr.engine.engine import Engine
+from daggr.engine.hub import gradio_schema
 from daggr.engine.hub.gradio_app import Endpoint, Parameter
 from daggr.engine.hub.gradio_schema import Takes
 from daggr.engine.runners.base import Call
@@ -233,6 +234,19 @@ def test_a_file_goes_up_once_however_often_it_is_given(proxy: FaultProxy, tmp_pa
     assert proxy.count("/upload") == 1
 
 
+@pytest.mark.parametrize("path", ["/upload", "/file="])
+def test_files_are_tried_again_after_an_error_of_the_server(proxy: FaultProxy, tmp_path: Path, path: str) -> None:
+    given = FilePath(str(tmp_path / "a.txt"))
+    Path(given).write_text("abc")
+    proxy.fault("status", path=path, times=1, status=500, headers={"retry-after": "0"})
+    if path == "/upload":
+        assert run(node(proxy.url, "takes_files"), files=[given])[0].values == {"out": "abc"}
+    else:
+        returned, _ = run(node(proxy.url, "file", component=gr.File()), text="x")
+        assert Path(returned.values["out"]["path"]).read_text() == "x"
+    assert proxy.count(path) == 2
+
+
 def test_a_large_file_goes_up_from_the_disk(gradio_app: GradioApp, tmp_path: Path) -> None:
     path = FilePath(str(tmp_path / "large.bin"))
     with open(path, "wb") as file:
@@ -334,6 +348,19 @@ def test_a_file_that_is_too_large_is_not_taken(gradio_app: GradioApp, monkeypatc
         run(node(gradio_app.url, "image", component=gr.Image()), prompt="x", seed=0)
 
 
+def test_too_many_files_are_not_taken(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradio_files, "MOST", 3)
+    with pytest.raises(RemoteError, match="answers with 4 files; daggr takes 3 at most"):
+        run(node(proxy.url, "files"), count=4)
+    assert proxy.count("/file=") == 0
+    monkeypatch.setattr(gradio_files, "MOST", 4)
+    assert len(run(node(proxy.url, "files"), count=4)[0].values["out"]) == 4
+    monkeypatch.setattr(gradio_files, "MOST", 0)
+    drawing: Any = {"path": None, "url": "data:image/svg+xml,x", "orig_name": "a.svg", "meta": META}
+    with pytest.raises(RemoteError, match="answers with 1 files"):
+        answered(proxy, **drawing)
+
+
 def test_a_busy_app_is_asked_again_for_its_file(proxy: FaultProxy) -> None:
     proxy.fault("status", path="/file=", times=1, status=503, headers={"retry-after": "0"})
     returned, _ = run(node(proxy.url, "file", component=gr.File()), text="x")
@@ -372,3 +399,13 @@ def test_names_are_those_of_files(proxy: FaultProxy) -> None:
 def test_plain_values_need_no_thread() -> None:
     assert gradio_payload.is_plain({"a": [1, "x", None, (FilePath("/a"),)]})
     assert not gradio_payload.is_plain({"a": [np.zeros(1)]})
+
+
+def test_a_schema_that_refers_to_itself_takes_no_time() -> None:
+    own = {"$ref": "#/$defs/A"}
+    file: Any = {"properties": {"path": {}, "meta": {}}}
+    started = time.monotonic()
+    assert gradio_schema.takes({**own, "$defs": {"A": {"anyOf": [own] * 18}}}) == "value"
+    assert gradio_schema.takes({**own, "$defs": {"A": {"anyOf": [own, {"$ref": "#/$defs/B"}]}, "B": file}}) == "file"
+    assert gradio_schema.takes({"anyOf": [file, *[own] * 18], "$defs": {"A": {"anyOf": [own] * 18}}}) == "file"
+    assert time.monotonic() - started < 1

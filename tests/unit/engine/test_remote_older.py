@@ -19,6 +19,7 @@ from daggr.engine.engine import Engine
 from daggr.engine.runners.base import Returned
 from daggr.graph.graph import drawing_of
 from daggr.testing.proxy import FaultProxy
+from daggr.testing.web import Asked, Reply, Web, said
 from tests.servers import Servers
 from tests.unit.engine.remote import Watch, run, until
 from tests.unit.engine.test_engine import call
@@ -135,3 +136,94 @@ def test_an_older_app_that_breaks_off(older: str) -> None:
         with pytest.raises(RemoteError) as caught:
             run(node(proxy.url, "upper"), some_text="x")
         assert "<html" not in str(caught.value)
+
+
+def test_an_event_of_an_older_app_that_makes_no_sense(older: str) -> None:
+    with FaultProxy(older) as proxy:
+        odd = b'"msg": "process_starts", "output": null'
+        proxy.fault("rewrite", path="/queue/join", pattern=b'"msg": "process_starts"', body=odd)
+        with pytest.raises(RemoteError, match="cannot be understood by gradio_client"):
+            run(node(proxy.url, "upper"), some_text="x")
+
+
+# ---------------------------------------------------------------- silence
+
+
+def listening() -> set[threading.Thread]:
+    """The threads of gradio_client."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")}
+
+
+def gone_within(seconds: float, before: set[threading.Thread]) -> bool:
+    end = time.monotonic() + seconds
+    while listening() - before and time.monotonic() < end:
+        time.sleep(0.05)
+    return not listening() - before
+
+
+def test_silence_of_an_older_app_ends_the_call(older: str) -> None:
+    with FaultProxy(older) as proxy:
+        proxy.fault("stall", path="/queue/join", after=10)
+        before, started = listening(), time.monotonic()
+        with pytest.raises(RemoteError, match=r"said nothing for 0\.5 s") as caught:
+            run(node(proxy.url, "upper", idle_timeout=0.5), some_text="x")
+        assert time.monotonic() - started < 5
+        assert "idle_timeout=" in caught.value.hint
+        assert gone_within(3, before)
+
+
+@pytest.mark.parametrize("after", [0, 10])
+def test_nobody_listens_to_a_silent_app_after_a_stop(older: str, after: int) -> None:
+    async def stop(watch: Watch, task: asyncio.Task[Returned]) -> None:
+        await until(lambda: proxy.count("/queue/join"))
+        await asyncio.sleep(0.3)
+        task.cancel()
+
+    with FaultProxy(older) as proxy:
+        proxy.fault("stall", path="/queue/join", after=after)
+        before = listening()
+        with pytest.raises(asyncio.CancelledError):
+            run(node(proxy.url, "upper"), stop, some_text="x")
+        assert gone_within(4, before)
+
+
+# ---------------------------------------------------------------- whom it names
+
+
+class Elsewhere(Web):
+    """Another host, which is to be asked nothing."""
+
+    def reply(self, asked: Asked) -> Reply:
+        return said({"named_endpoints": {}, "unnamed_endpoints": {}})
+
+
+class Naming(Web):
+    """An older app that says, from some look at it on, that its routes are on another host."""
+
+    def __init__(self, prefix: str, honest: int) -> None:
+        super().__init__()
+        self.prefix, self.honest = prefix, honest
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.path == "/config":
+            self.honest -= 1
+            prefix = "" if self.honest >= 0 else self.prefix
+            predict = {"id": 0, "api_name": "predict", "inputs": [], "outputs": [], "backend_fn": True, "cancels": []}
+            config = {"version": "4.0.2", "protocol": "sse", "app_id": 1, "components": [], "dependencies": [predict]}
+            return said({**config, "api_prefix": prefix})
+        if asked.path.endswith("/info"):
+            return said({"named_endpoints": {"/predict": {"parameters": [], "returns": []}}, "unnamed_endpoints": {}})
+        return said({"app_id": 1} if asked.path.endswith("/app_id") else {}, 404)
+
+
+@pytest.mark.parametrize(
+    ("honest", "message"), [(0, "in a way that daggr does not understand"), (1, "cannot be understood")]
+)
+@pytest.mark.parametrize("slashes", ["", "/", "//"])
+def test_another_host_that_it_names_is_asked_nothing(honest: int, message: str, slashes: str) -> None:
+    """Each request carries the token."""
+    with Elsewhere() as elsewhere, Naming(f"{slashes}{elsewhere.url}/x", honest) as app:
+        with pytest.raises(RemoteError, match=message):
+            run(node(app.url, "predict", retries=0))
+        assert elsewhere.requests == []
+        assert len([one for one in app.requests if one.path == "/queue/join"]) == honest

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from daggr import FnNode, GradioNode, Graph
+from daggr import FnNode, GradioNode, Graph, RemoteError
 from daggr.engine.engine import Engine
 from daggr.engine.hub.gradio_app import read_app
 from daggr.engine.hub.gradio_schema import takes
@@ -250,3 +250,29 @@ def test_defaults_are_the_apps_own(engine: Engine, tmp_path: Path, gradio_app: G
     node = GradioNode(gradio_app.url, "defaults", inputs={"number": 5}, outputs={"out": None}, name="given")
     given = json.loads(call(engine, Graph("Given", nodes=[node]), tmp_path)["given"]["out"])
     assert given[:3] == ["a text", 5, True]
+
+
+def test_a_drawing_is_a_file_of_its_own(engine: Engine, tmp_path: Path, gradio_app: GradioApp) -> None:
+    """Gradio gives it without a path: as an address that holds it."""
+    for component in (gr.Image(), None):
+        node = GradioNode(gradio_app.url, "drawing", name="n", inputs={"text": "hi"}, outputs={"out": component})
+        path = Path(call(engine, Graph("Drawing", nodes=[node]), tmp_path)["n"]["out"])
+        assert (path.suffix, "<text>hi</text>" in path.read_text()) == (".svg", True)
+
+
+def test_pictures_and_captions_go_up(gradio_app: GradioApp, tmp_path: Path) -> None:
+    path = str(tmp_path / "in.png")
+    Image.new("RGB", (5, 4)).save(path)
+    node = GradioNode(gradio_app.url, "takes_pictures", inputs={"pictures": gr.Gallery()}, outputs={"sizes": None})
+    graph = Graph("Pictures", nodes=[node])
+    for given in ([path], [(path, None)]):
+        assert node.test(pictures=given) == {"sizes": "(5, 4) None"}
+    for pair in ([path, "cap"], (path, "cap")):
+        assert next(iter(graph.run({f"{node.name}__pictures": [pair]}).values())) == {"sizes": "(5, 4) cap"}
+    assert node.test()["sizes"].endswith(" None"), "an example of its own"
+
+
+def test_an_app_that_keeps_its_reasons_says_how_it_would_tell(gradio_app: GradioApp) -> None:
+    node = GradioNode(gradio_app.url, "raises", inputs={"text": "x"}, outputs={"never": None})
+    with pytest.raises(RemoteError, match=r"gave no reason \(an app tells it only with launch\(show_error=True\)\)"):
+        node.test()

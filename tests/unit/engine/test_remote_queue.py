@@ -32,7 +32,10 @@ from daggr.engine.runners.gradio.runner import GradioRunner
 from daggr.engine.workers.thread import ThreadWorker
 from daggr.graph.graph import drawing_of
 from daggr.testing.apps import GradioApp
+from daggr.testing.hub import FakeHub
 from daggr.testing.proxy import FaultProxy
+from daggr.testing.web import Asked, Reply, said
+from tests.unit.engine.hub.rooms import SmallApp
 from tests.unit.engine.remote import Watch, carry_out, run, until
 from tests.unit.engine.test_engine import call
 
@@ -323,9 +326,85 @@ def test_nothing_is_asked_twice_that_may_have_been_begun(proxy: FaultProxy, tmp_
     assert lines(path) in (["x", "y"], ["y", "x"])
 
 
+class Saying(SmallApp):
+    """An app whose calls are answered with given events, or which has moved.
+
+    Attributes:
+        events: What it says in its queue.
+        moved: The path that it sends to another address.
+    """
+
+    def __init__(self, *events: str, moved: str = "/nothing", to: str = "") -> None:
+        super().__init__()
+        self.events, self.moved, self.to = events, moved, to
+
+    def reply(self, asked: Asked) -> Reply:
+        if asked.path.endswith(self.moved):
+            return Reply(302, b"", {"Location": self.to})
+        if asked.path.endswith("/queue/join"):
+            return said({"event_id": "e"})
+        if asked.path.endswith("/queue/data"):
+            lines = [f"data: {event}\n\n".encode() for event in self.events]
+            return Reply(200, lines, {"Content-Type": "text/event-stream"})
+        return super().reply(asked)
+
+
+def done(value: str) -> str:
+    return f'{{"msg":"process_completed","success":true,"output":{{"data":[{value}]}}}}'
+
+
+HUGE = f"1{'0' * 400}"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        f'{{"msg":"estimation","rank":0,"queue_size":1,"rank_eta":{HUGE}}}',
+        f'{{"msg":"progress","progress_data":[{{"index":{HUGE},"length":3}}]}}',
+        '{"msg":"progress","progress_data":5}',
+        '{"msg":["progress"]}',
+        '{"msg":{}}',
+    ],
+)
+def test_an_event_on_the_way_that_makes_no_sense_does_no_harm(event: str) -> None:
+    with Saying(event, done('"x"')) as app:
+        assert run(node(app.url, "predict"), text="a")[0].values == {"out": "x"}
+
+
+def test_values_within_values_without_end_are_a_sentence() -> None:
+    with Saying(done("[" * 600 + "]" * 600)) as app, pytest.raises(RemoteError, match="nested too deeply") as caught:
+        run(node(app.url, "predict"), text="a")
+    assert caught.value.where
+
+
 # ---------------------------------------------------------------- tokens and sessions
 
 TOKEN = "hf_plantedPlantedPlanted"
+ESCAPED = "".join(f"\\u{ord(character):04x}" for character in TOKEN)
+
+
+def test_a_token_in_another_writing_is_never_repeated() -> None:
+    def ask(app: Saying) -> Returned:
+        watch = Watch(node(app.url, "predict"), NOWHERE, {"text": "a"}, credential=Credential(TOKEN))
+        return asyncio.run(carry_out(watch))
+
+    with Saying(done(f'{{"{ESCAPED}":["{ESCAPED}"]}}')) as app:
+        assert ask(app).values == {"out": {HIDDEN: [HIDDEN]}}
+    failure = f'{{"msg":"process_completed","success":false,"output":{{"error":"no {ESCAPED}"}}}}'
+    with Saying(failure) as app, pytest.raises(RemoteError, match=re.escape(f"no {HIDDEN}")):
+        ask(app)
+
+
+@pytest.mark.parametrize("moved", ["/queue/join", "/config"])
+def test_a_token_in_the_address_that_it_moved_to_is_not_shown(hub: FakeHub, moved: str) -> None:
+    with Saying(moved=moved, to=f"https://elsewhere.example/?t={TOKEN}") as app:
+        hub.add_space("owner/moved", app.url)
+        credential = Credential(hub.add_user(TOKEN, "ada"))
+        watch = Watch(node("owner/moved", "predict"), NOWHERE, {"text": "a"}, credential=credential)
+        with pytest.raises(RemoteError, match="302") as caught:
+            asyncio.run(carry_out(watch))
+    assert f"?t={HIDDEN}" in caught.value.hint
+    assert TOKEN not in str(caught.value)
 
 
 def test_a_token_is_not_sent_to_a_url_and_never_repeated(gradio_app: GradioApp, proxy: FaultProxy) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 import httpx
 
 from daggr.engine.hub.patience import patiently
-from daggr.engine.runners.gradio.refusals import BUSY, broken, refused
+from daggr.engine.runners.gradio.refusals import HARMLESS, broken, odd, refused
 from daggr.engine.runners.gradio.session import Session
 from daggr.errors import RemoteError
 from daggr.filename import safe_name
@@ -29,6 +29,9 @@ EARLY = ("sse", "sse_v1", "sse_v2")
 """Protocols of apps that speak of files without a `meta`."""
 
 MAX_FILE = 2 << 30
+MOST = 1000
+"""Files in one answer."""
+
 AT_ONCE = 8
 CHUNK = 1 << 18
 _STREAM = re.compile(r"[\w.-]+/[\w.-]+/\d+/playlist\.m3u8")
@@ -61,15 +64,19 @@ async def fetched(session: Session, value: Any, folder: Path) -> Any:
     """An answer with local files in place of the app's. The folder is made if there are any.
 
     Raises:
-        RemoteError: a file is not the app's own, or does not come whole.
+        RemoteError: a file is not the app's own, or does not come whole, or there are too many.
         httpx.HTTPError: the connection was lost.
     """
     found: dict[str, dict[str, Any]] = {}
+    packed: list[Any] = []
 
     def applies(part: Any) -> bool:
         return is_file_data(part, session.app.protocol)
 
     with_files(value, applies, lambda part: found.setdefault(part["path"], part))
+    with_files(value, _is_data, packed.append)
+    if (count := len(found) + len(packed)) > MOST:
+        raise odd(session, f"answers with {count} files; daggr takes {MOST} at most")
     for one in found.values():
         _check_own(session, one)
     free = asyncio.Semaphore(AT_ONCE)
@@ -186,7 +193,7 @@ async def _fetch(session: Session, found: Mapping[str, Any], folder: Path) -> Pa
         except httpx.TransportError as error:  # to ask for a file again does no harm
             raise broken(session, error) from error
         refusal = refused(session, answer, f"its own file {name!r}")
-        if answer.status_code in BUSY:
+        if answer.status_code in HARMLESS:
             raise refusal
         return refusal
 

@@ -8,10 +8,16 @@ names, send the machine's token anywhere, and tell its makers of each call.
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, wait
+from contextlib import suppress
+from functools import partial
 from typing import Any
+
+import httpx
 
 from daggr.engine.hub.gradio_app import Endpoint
 from daggr.engine.runners.gradio.queue import Give, returned, tell
@@ -22,6 +28,9 @@ from daggr.errors import RemoteError
 
 LOOK = 0.05
 """Seconds between two looks at what an app has said."""
+
+LEAVING = 2.0
+"""Seconds that gradio_client has to take its leave after a stop."""
 
 _EVENTS = {
     "IN_QUEUE": "estimation",
@@ -88,14 +97,14 @@ class _Talk:
         try:
             return self._call(payload)
         except AppError as error:
-            raise failed(self._session, self._session.scrub(error.message)) from error
+            raise failed(self._session, self._session.scrubbed(error.message)) from error
         except (QueueError, TooManyRequestsError) as error:
             raise failed(self._session, "it is too busy; try again later") from error
         except AuthenticationError as error:
             raise failed(self._session, "it asks for a login, which daggr cannot give") from error
         except CancelledError as error:
             raise gone(self._session, "was told by somebody to cancel the call") from error
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise self._not_understood(error) from error
 
     def _call(self, payload: list[Any]) -> list[Any]:
@@ -103,15 +112,20 @@ class _Talk:
         executors = [getattr(client, name, None) for name in ("executor", "helper_executor", "stream_executor")]
         try:
             there = client.endpoints[self._endpoint.fn_index]
+            there._sse_fn_v0 = partial(_asked, self._session, client)
             helper = client.new_helper(self._endpoint.fn_index)
             helper.prediction_processor = lambda *values: values
             answer = client.executor.submit(there.make_predict(helper), *payload)
-            while not answer.done():
+            leave_at = float("inf")
+            while not answer.done() and time.monotonic() < leave_at:
                 wait([answer], LOOK)
                 self._hear(helper)
-                if self._stop.is_set():
+                if self._stop.is_set() and not helper.should_cancel:
+                    leave_at = time.monotonic() + LEAVING
                     with helper.lock:
                         helper.should_cancel = True  # it ends its own waiting, and tells the app
+            if not answer.done():
+                raise CancelledError
             return list(self._session.scrubbed(answer.result()))
         finally:
             client.close()
@@ -149,6 +163,11 @@ def _client(session: Session) -> Any:
         def _telemetry_thread(self) -> None:
             """Nobody else is told."""
 
+        def _get_config(self) -> dict[str, Any]:
+            """What the app says of itself, with the place of its routes as it was looked at."""
+            prefix = session.app.url.removeprefix(session.app.root)
+            return {**super()._get_config(), "api_prefix": prefix, "connect_heartbeat": False}
+
     client = Quiet(
         f"{session.app.root}/",
         token=False,  # None would be the machine's own, sent wherever this is
@@ -156,9 +175,43 @@ def _client(session: Session) -> Any:
         download_files=False,
         verbose=False,
         analytics_enabled=False,
+        httpx_kwargs={"timeout": session.waits},
     )
     client.cookies = None  # httpx warns of those that are given with each request
     return client
+
+
+def _asked(session: Session, client: Any, data: Any, hash_data: Any, helper: Any) -> Any:
+    """As `Endpoint._sse_fn_v0`, but the app may not be silent for ever, and at the end nobody listens any more."""
+    from gradio_client.utils import get_pred_from_sse_v0
+
+    sockets: list[socket.socket] = []
+
+    def traced(event: str, about: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            sockets.append(about["return_value"].get_extra_info("socket"))
+
+    def trace(request: httpx.Request) -> None:
+        request.extensions = {**request.extensions, "trace": traced}
+
+    with httpx.Client(timeout=session.waits, event_hooks={"request": [trace]}) as web:
+        try:
+            return get_pred_from_sse_v0(
+                web,
+                data,
+                hash_data,
+                helper,
+                client.sse_url,
+                client.sse_data_url,
+                client.headers,
+                client.cookies,
+                client.ssl_verify,
+                client.helper_executor,
+            )
+        finally:
+            for one in sockets:  # to close one does not wake the thread that listens to it
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
 
 
 def _event(status: Any) -> Mapping[str, Any]:

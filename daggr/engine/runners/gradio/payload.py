@@ -19,7 +19,7 @@ from daggr.engine.hub.gradio_app import ADDRESSES, Endpoint, GradioApp, Paramete
 from daggr.engine.reach import Reach, Refusal
 from daggr.engine.runners.base import Call
 from daggr.engine.runners.gradio.files import FIELDS, FILE_DATA, is_file_data
-from daggr.engine.runners.gradio.refusals import accepted, odd
+from daggr.engine.runners.gradio.refusals import HARMLESS, accepted, odd
 from daggr.engine.runners.gradio.session import Session
 from daggr.errors import NodeFailedError
 from daggr.filename import readable, safe_name
@@ -241,7 +241,7 @@ async def upload(session: Session, files: Sequence[tuple[dict[str, Any], Path]])
             sent = [("files", (path.name, opened.enter_context(open(path, "rb")))) for path in paths]  # noqa: ASYNC230
             return await session.post("/upload", files=sent)
 
-    answer = await accepted(session, once)
+    answer = await accepted(session, once, HARMLESS)
     try:
         names = answer.json()
     except ValueError:

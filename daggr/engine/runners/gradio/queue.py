@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 
 from daggr.engine.hub.gradio_app import Endpoint
+from daggr.engine.runners.base import Call
 from daggr.engine.runners.gradio.diffs import Diffs
-from daggr.engine.runners.gradio.refusals import accepted, failed, gone, odd, refused
+from daggr.engine.runners.gradio.refusals import BUSY, accepted, failed, gone, odd, refused
 from daggr.engine.runners.gradio.session import Errands, Session
 
 LARGEST = 512 << 20
@@ -66,7 +67,7 @@ async def _join(session: Session, endpoint: Endpoint, payload: list[Any], errand
             errands.send(_leave(session, endpoint, posting))
             raise
 
-    return _event_id(session, await accepted(session, once))
+    return _event_id(session, await accepted(session, once, BUSY))
 
 
 def _event_id(session: Session, answer: httpx.Response) -> str:
@@ -102,7 +103,7 @@ async def _listen(session: Session, errands: Errands, give: Give) -> Mapping[str
         held.push_async_callback(events.aclose)
         async for event in events:
             kind = event.get("msg")
-            if kind in ENDS:
+            if isinstance(kind, str) and kind in ENDS:
                 errands.send(_rest(events, held.pop_all()))
                 return event
             if kind == "process_generating":
@@ -139,7 +140,7 @@ async def _events(session: Session, stream: httpx.Response) -> AsyncGenerator[di
 
 def _event(session: Session, line: bytes) -> dict[str, Any]:
     try:
-        event = json.loads(session.scrub(line.decode()))
+        event = session.scrubbed(json.loads(line.decode()))  # before that an escaped token would not be seen
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
@@ -156,8 +157,12 @@ def _data(event: Mapping[str, Any]) -> Any:
 
 
 def tell(session: Session, event: Mapping[str, Any]) -> None:
-    """Show what an event says while the app works."""
-    call = session.call
+    """Show what an event says while the app works. One that makes no sense is no trouble: the last one counts."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError, AttributeError):
+        _tell(session.call, event)
+
+
+def _tell(call: Call, event: Mapping[str, Any]) -> None:
     match event.get("msg"):
         case "estimation":
             call.progress(None, _queued(event))

@@ -13,15 +13,20 @@ from daggr.engine.hub.patience import patiently, seconds_of
 from daggr.engine.runners.gradio.session import Session
 from daggr.errors import RemoteError
 
-BUSY = (429, 500, 503)
+BUSY = (429, 503)
 """What an app says that has not begun anything."""
+
+HARMLESS = (*BUSY, 500)
+"""After what it is asked again for something that may be done twice."""
 
 QUOTED = 500
 """Characters of its own words at most."""
 
 
-async def accepted(session: Session, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-    """The answer to a question that is asked again as long as the app is too busy for it, or cannot be reached.
+async def accepted(
+    session: Session, ask: Callable[[], Awaitable[httpx.Response]], busy: tuple[int, ...]
+) -> httpx.Response:
+    """The answer to a question that is asked again as long as it is one of `busy`, or the app cannot be reached.
 
     Raises:
         RemoteError: it stays so, or the answer is no success.
@@ -33,7 +38,7 @@ async def accepted(session: Session, ask: Callable[[], Awaitable[httpx.Response]
             answer = await ask()
         except httpx.ConnectError as error:
             raise broken(session, error) from error
-        if answer.status_code in BUSY:
+        if answer.status_code in busy:
             raise refused(session, answer)
         return answer
 
@@ -49,7 +54,7 @@ def refused(session: Session, answer: httpx.Response, what: str = "the call") ->
     said = session.scrub(words_of(answer))
     return RemoteError(
         f"{session.spec.source!r} refuses {what} with {status}: {said or _phrase(status)}",
-        _advice(session, answer, said),
+        session.scrub(_advice(session, answer, said)),
         session.spec.where,
         retryable=status in (404, 408, 425, 429) or status >= 500,
         retry_after=seconds_of(answer.headers.get("retry-after")),

@@ -23,7 +23,7 @@ from daggr.engine.runners.gradio.older import ask_older
 from daggr.engine.runners.gradio.partials import GradioPartials
 from daggr.engine.runners.gradio.payload import Payload, is_plain, upload
 from daggr.engine.runners.gradio.queue import ask
-from daggr.engine.runners.gradio.refusals import broken
+from daggr.engine.runners.gradio.refusals import broken, odd
 from daggr.engine.runners.gradio.session import Errands, Session, new_client
 from daggr.engine.workers.blocking import in_thread
 from daggr.engine.workers.thread import ThreadWorker
@@ -93,6 +93,14 @@ class GradioRunner:
         payload, values = await self._payload(call, endpoint)
         if payload.files:
             await upload(session, payload.files)
+        try:
+            return await self._answered(session, spec, endpoint, values)
+        except RecursionError as error:
+            raise odd(session, "answers with values that are nested too deeply") from error
+
+    async def _answered(self, session: Session, spec: GradioSpec, endpoint: Endpoint, values: list[Any]) -> Returned:
+        """What the app makes of these values."""
+        call = session.call
         make = partial(self._ports, session, endpoint)
         async with GradioPartials(make, call.partial, call.folder) as partials:
             if session.app.protocol in PROTOCOLS:

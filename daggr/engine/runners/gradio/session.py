@@ -6,7 +6,6 @@ An app keeps `gr.State` by session, and cookies say which of several machines ha
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -68,6 +67,7 @@ class Session:
         spec, call: What is run.
         hash: What the app knows the session by.
         connect, idle: Seconds that the app has to take a connection, and for which it may be silent.
+        waits: The same, as httpx takes it.
     """
 
     def __init__(self, client: httpx.AsyncClient, app: GradioApp, spec: GradioSpec, call: Call) -> None:
@@ -77,7 +77,7 @@ class Session:
         self.hash = secrets.token_hex(8)
         self.connect = spec.connect_timeout or CONNECT
         self.idle = spec.idle_timeout or IDLE
-        self._waits = httpx.Timeout(self.idle, connect=self.connect, pool=None)
+        self.waits = httpx.Timeout(self.idle, connect=self.connect, pool=None)
         self._client = client
         self._cookies: dict[str, str] = {}
 
@@ -88,16 +88,12 @@ class Session:
     def scrubbed(self, value: Any) -> Any:
         """The same of a JSON value."""
         credential = self.call.credential
-        if not credential.token and not credential.ip_token:
-            return value
-        text = json.dumps(value)
-        clean = self.scrub(text)
-        return value if clean == text else json.loads(clean)
+        return credential.scrub_all(value) if credential.token or credential.ip_token else value
 
     async def post(self, path: str, *, headers: Mapping[str, str] = NONE, **body: Any) -> httpx.Response:
         """Send something; the answer is read. `body` is as httpx takes it."""
         answer = await self._client.post(
-            self.app.url + path, headers=self._headers(headers), timeout=self._waits, **body
+            self.app.url + path, headers=self._headers(headers), timeout=self.waits, **body
         )
         self._note(answer)
         return answer
@@ -108,7 +104,7 @@ class Session:
     ) -> AsyncIterator[httpx.Response]:
         """Ask for something that is read bit by bit. `query` is as httpx takes it."""
         async with self._client.stream(
-            "GET", self.app.url + path, headers=self._headers(headers), timeout=self._waits, **query
+            "GET", self.app.url + path, headers=self._headers(headers), timeout=self.waits, **query
         ) as answer:
             self._note(answer)
             yield answer

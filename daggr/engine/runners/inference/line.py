@@ -24,6 +24,7 @@ from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.refusals import told
 from daggr.engine.hub.tasks import EXTRA, Task
 from daggr.engine.loop import LoopThread
+from daggr.engine.runners.inference.fetching import Fetching, watch
 from daggr.engine.runners.inference.media import Content
 from daggr.engine.runners.inference.refusals import TRANSPORT, trouble
 from daggr.engine.runners.inference.route import Route
@@ -120,12 +121,12 @@ class Line:
 
     async def _ask(self, question: Question) -> Any:
         spec, way = question.spec, question.way
-        waits = (spec.connect_timeout or CONNECT, spec.idle_timeout or IDLE, spec.idle_timeout or IDLE, None)
+        connect, idle = spec.connect_timeout or CONNECT, spec.idle_timeout or IDLE
         client = _Client(
             self._open(),
             provider=way.provider,
             token=question.credential.token,
-            timeout=waits,
+            timeout=(connect, idle, idle, None),
         )
         began = False
         async with client:
@@ -136,8 +137,9 @@ class Line:
                     began = True
                     return await listen(stream, question.growing)
                 if EXTRA in way.task.more:
-                    arguments.update(arguments.pop(EXTRA, None) or {})
-                return await getattr(client, way.task.method)(model=way.model, **arguments)
+                    arguments = {**arguments.pop(EXTRA, {}), **arguments}
+                with Fetching({"connect": connect, "read": idle, "write": idle, "pool": None}):
+                    return await getattr(client, way.task.method)(model=way.model, **arguments)
             except Exception as error:  # noqa: BLE001  (whatever it is, it is told in words)
                 return trouble(error, spec, way, question.credential, began=began, answered=client.answered)
 
@@ -209,6 +211,7 @@ class _Threads(ThreadPoolExecutor):
 
         def run(user: UserCode) -> None:
             try:
+                watch()
                 future.set_result(work(*args, **kwargs))
             except BaseException as error:  # noqa: BLE001  (it is raised again where the result is awaited)
                 future.set_exception(error)

@@ -12,13 +12,18 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from daggr.engine.gradio_values import PLAIN_MODES, is_picture
-from daggr.engine.hub.tasks import Media, Task
+from daggr.engine.hub.tasks import EXTRA, Media, Task
 from daggr.engine.reach import Reach, Refusal
 from daggr.engine.runners.base import Call
 from daggr.errors import EndpointError, NodeFailedError
+from daggr.graph.nodes.base import NodeSpec
 from daggr.graph.nodes.inference import InferenceSpec
 from daggr.graph.port import FixedSource
+from daggr.graph.validate import name_set
 from daggr.store.codecs.fileref import FilePath
+
+FILE_META = {"_type": "gradio.FileData"}
+"""What tells Gradio's dict of a file from others."""
 
 MAX_FILE = 1 << 30
 """Bytes that are sent at most: all of them are in memory, more than once."""
@@ -30,6 +35,8 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (8, b"WEBP", ".webp", "image/webp"),
     (0, b"BM", ".bmp", "image/bmp"),
     (8, b"WAVE", ".wav", "audio/wav"),
+    (8, b"AIFF", ".aiff", "audio/aiff"),
+    (8, b"AVI ", ".avi", "video/x-msvideo"),
     (0, b"fLaC", ".flac", "audio/flac"),
     (0, b"OggS", ".ogg", "audio/ogg"),
     (0, b"ID3", ".mp3", "audio/mpeg"),
@@ -39,7 +46,9 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
 )
 """Where a kind of file has which bytes, its suffix and its media type."""
 
-_DEFAULTS = {"image": (".png", "image/png"), "audio": (".wav", "audio/wav"), "video": (".mp4", "video/mp4")}
+_DEFAULTS = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4"}
+"""What a file is sent as that nothing tells the media type of."""
+
 _HOLDERS = frozenset({".ogg", ".webm", ".mp4"})
 """Files that hold sound as well as films."""
 
@@ -69,6 +78,8 @@ def kind_of(content: bytes) -> tuple[str, str] | None:
             return suffix, mime
     if len(content) > 1 and content[0] == 0xFF and content[1] & 0xE6 == 0xE2:  # a frame of MPEG audio, layer III
         return ".mp3", "audio/mpeg"
+    if len(content) > 1 and content[0] == 0xFF and content[1] & 0xF6 == 0xF0:  # a frame of AAC, which has no layer
+        return ".aac", "audio/aac"
     return None
 
 
@@ -115,6 +126,8 @@ def check_no_file(call: Call, argument: str, media: Collection[str], value: Any)
     waiting = [value]
     while waiting:
         part = waiting.pop()
+        if isinstance(part, Mapping) and part.get("meta") == FILE_META and isinstance(part.get("path"), str):
+            part = FilePath(part["path"])  # Gradio's own: the value that the script gives to a chatbot
         if isinstance(part, FilePath) or (isinstance(part, str) and part in call.handed):
             where = f"Give it as {' or '.join(map(repr, media))}." if media else "This task takes no files."
             raise NodeFailedError(
@@ -131,7 +144,7 @@ def check_no_file(call: Call, argument: str, media: Collection[str], value: Any)
 
 def _typed(content: bytes, kind: str, name: str) -> Content:
     told = kind_of(content)
-    return Content(content, told[1] if told is not None else mimetypes.guess_type(name)[0] or _DEFAULTS[kind][1])
+    return Content(content, told[1] if told is not None else mimetypes.guess_type(name)[0] or _DEFAULTS[kind])
 
 
 def check_fixed(spec: InferenceSpec, task: Task) -> None:
@@ -145,6 +158,25 @@ def check_fixed(spec: InferenceSpec, task: Task) -> None:
         if kind is not None and isinstance(source, FixedSource) and isinstance(source.value, str):
             what = f"{port!r} of {spec.name!r} is the text {source.value[:200]!r}; it takes a file."
             raise EndpointError(what, _instead(port, kind), spec.where)
+
+
+def check_extra(spec: NodeSpec, task: Task, extra: Any) -> None:
+    """See to it that what goes beside the arguments takes the place of none: a file has been read by then.
+
+    Raises:
+        NodeFailedError: it does, or is no dict.
+    """
+    if extra is None:
+        return
+    what, hint = "", ""
+    if not isinstance(extra, Mapping):
+        what, hint = f"is a {type(extra).__name__}; it takes a dict", "Such as {'loop': True}."
+    elif "model" in extra:
+        what, hint = "names the 'model'", "The node says which model is asked."
+    elif taken := [name for name in extra if name in task.arguments]:
+        what, hint = f"names {name_set(taken)}, as an input does", f"Give inputs={{{taken[0]!r}: …}}."
+    if what:
+        raise NodeFailedError(f"{EXTRA!r} of {spec.name!r} {what}.", hint, spec.where, node=spec.name)
 
 
 def _instead(port: str, kind: str) -> str:
@@ -187,9 +219,10 @@ def _written(content: Any, kind: str, folder: Path) -> FilePath:
     if not isinstance(content, bytes) or not content:
         raise ValueError(f"there is no {kind} in it")
     found = kind_of(content)
-    suffix, mime = found or _DEFAULTS[kind]
-    if found is None and content[:1] in (b"{", b"[", b"<"):
-        raise ValueError(f"there is a text in the place of {kind}")
+    if found is None:  # it may come from anywhere: providers name an address, and what is there is fetched
+        what = "a text" if content[:1] in (b"{", b"[", b"<") else "something unknown"
+        raise ValueError(f"there is {what} in the place of {kind}")
+    suffix, mime = found
     if not mime.startswith(f"{kind}/") and suffix not in _HOLDERS:
         raise ValueError(f"there is {mime} in the place of {kind}")
     own = folder / "answer"

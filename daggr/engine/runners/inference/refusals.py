@@ -64,14 +64,14 @@ def trouble(
         way: Where the call went.
         credential: Whose token must not be told.
         began: Whether an answer had begun to come.
-        answered: Whether all of it had come.
+        answered: Whether all of it had come: what fails then is what comes after, such as asking a queue how it goes.
     """
     found = _read(error, spec, way, way.who, answered=answered)
     made = found.error
     made.message, made.hint = credential.scrub(made.message), credential.scrub(made.hint)
     made.args = (made.message,)
     made.where = spec.where
-    return replace(found, began=found.began or began)
+    return replace(found, began=found.began or began or answered)
 
 
 def _read(error: Exception, spec: InferenceSpec, way: Route, who: str, *, answered: bool) -> Trouble:

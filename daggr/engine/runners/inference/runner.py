@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from daggr.engine.hub.hub import Hub, check_revision, patience
 from daggr.engine.hub.identity import Credential
 from daggr.engine.hub.patience import patiently
-from daggr.engine.hub.tasks import check_names, shaped
+from daggr.engine.hub.tasks import EXTRA, check_names, shaped
 from daggr.engine.runners.base import Call, Returned, postprocess, preprocess, texts_in, to_ports
-from daggr.engine.runners.inference.media import check_fixed, check_no_file, content_of, saved
+from daggr.engine.runners.inference.media import check_extra, check_fixed, check_no_file, content_of, saved
 from daggr.engine.runners.inference.refusals import Trouble, without_token
 from daggr.engine.runners.inference.route import Route, route
 from daggr.engine.runners.inference.talk import Growing, Question, Said, messages
@@ -119,6 +119,7 @@ class InferenceRunner:
                 where=spec.where,
                 node=spec.name,
             )
+        check_extra(spec, task, arguments.get(EXTRA))
         for name, value in arguments.items():
             if (kind := task.media.get(name)) is not None:
                 arguments[name] = await self._content(call, texts, name, kind, value)

@@ -160,7 +160,7 @@ def test_a_visitors_private_things_are_not_kept_on_disk(hub: FakeHub, tmp_path: 
 def test_a_token_that_is_not_valid(hub: FakeHub) -> None:
     hub.add_model("a/m")
     told = refusal(hub, "a/m", Credential(TOKEN))
-    assert isinstance(told, EndpointError)
+    assert isinstance(told, RemoteError), "what is known is shown all the same"
     assert "not valid" in told.message
     assert "hf auth login" in told.hint
     assert TOKEN not in str(told)
