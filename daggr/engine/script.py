@@ -183,8 +183,10 @@ def search_script(origin: Origin, wanted: str, path: Sequence[str]) -> Search:
         except ScriptError:
             if not search.drawings:  # else it was interrupted and did not like it
                 raise
-    search.drawings += [drawing_of(graph) for graph in gc.get_objects() if isinstance(graph, Graph)]  # in any list
-    search.alone |= {v.name: spec_of(v) for v in names.values() if isinstance(v, Node) and v.name not in search.alone}
+    # in any list; `isinstance` would ask a weak proxy whose object is gone
+    search.drawings += [drawing_of(graph) for graph in gc.get_objects() if issubclass(type(graph), Graph)]
+    nodes = [value for value in names.values() if issubclass(type(value), Node)]
+    search.alone |= {node.name: spec_of(node) for node in nodes if node.name not in search.alone}
     return search
 
 

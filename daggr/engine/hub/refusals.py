@@ -53,7 +53,7 @@ def told(repo: Repo, credential: Credential, error: Exception, known: Iterable[s
                 f"{what(repo)} is not looked up: HF_HUB_OFFLINE is set.", "Unset it to go online.", retryable=True
             )
         case _:
-            return silent(repo, credential.scrub(f"{type(error).__name__}: {error}".partition("\n")[0][:300]))
+            return silent(repo, credential.scrub(f"{type(error).__name__}: {error}".partition("\n")[0])[:300])
 
 
 def silent(repo: Repo, why: str) -> RemoteError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
 from huggingface_hub import get_session
 
@@ -14,6 +15,7 @@ from daggr import FnNode, Graph, InferenceNode, NodeFailedError, RemoteError, Ru
 from daggr.engine.engine import Engine
 from daggr.engine.hub import patience
 from daggr.engine.runners.inference.fetching import check_address
+from daggr.engine.runners.inference.refusals import WORDS, words
 from daggr.testing.hub import Asked, FakeHub, Reply
 from daggr.testing.samples import mp4, png
 from daggr.testing.web import Web, said
@@ -201,3 +203,10 @@ def test_what_is_fetched_must_be_what_was_asked_for(engine: Engine, hub: FakeHub
     hub.answer("ada/voice", content)
     with pytest.raises(RemoteError, match="there is something unknown in the place of audio"):
         ask(engine, InferenceNode("ada/voice", inputs={"text": "x"}))
+
+
+def test_a_long_refusal_is_not_cut_within_a_token() -> None:
+    token = "hf_" + "a1" * 17
+    for before in range(WORDS - len(token) - 5, WORDS + 1):
+        told = words(httpx.Response(400, json={"error": "x" * (before - 1) + f" {token} and more" * 3}))
+        assert token in told or "hf_" not in told

@@ -1,4 +1,4 @@
-"""Apps that speak another protocol than `gradio_queue`: those of early Gradio 4, and whatever may come.
+"""Apps that speak another protocol than `queue.py` does: those of early Gradio 4, and whatever may come.
 
 gradio_client speaks with them, in a thread, with a client of its own for each run, for one client is one session. It
 is asked for its transport only: left to itself it would upload any file that a value names, fetch any that an answer

@@ -51,7 +51,7 @@ async def accepted(
 def refused(session: Session, answer: httpx.Response, what: str = "the call") -> RemoteError:
     """An answer that is no success, in words. Its body has been read."""
     status = answer.status_code
-    said = session.scrub(words_of(answer))
+    said = _short(session.scrub(words_of(answer)))  # in this order: half a token would not be known as one
     return RemoteError(
         f"{session.spec.source!r} refuses {what} with {status}: {said or _phrase(status)}",
         session.scrub(_advice(session, answer, said)),
@@ -67,12 +67,12 @@ def words_of(answer: httpx.Response) -> str:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return "" if "<" in text[:QUOTED] or "html" in answer.headers.get("content-type", "") else _short(text)
+        return "" if "<" in text[:QUOTED] or "html" in answer.headers.get("content-type", "") else text
     if isinstance(document, dict):
         document = next((document[name] for name in ("detail", "error", "message") if document.get(name)), document)
     if isinstance(document, list):
-        return _short("; ".join(filter(None, map(_complaint, document))))
-    return _short(_complaint(document))
+        return "; ".join(filter(None, map(_complaint, document)))
+    return _complaint(document)
 
 
 def _complaint(part: Any) -> str:

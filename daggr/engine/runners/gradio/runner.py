@@ -1,6 +1,6 @@
 """Runs GradioNodes: what is done for one, in order. How each of it is done stands in the files beside this one.
 
-`gradio_payload` what is given, `gradio_queue` the call itself, `gradio_files` what comes back; `gradio_older` calls of
+`payload` what is given, `queue` the call itself, `files` what comes back; `older` calls of
 apps that speak another protocol.
 """
 

@@ -185,7 +185,7 @@ def words(response: Any) -> str:
     if document is None and "html" not in response.headers.get("content-type", ""):
         text = _text(response)
     text = "" if text.lstrip().startswith("<") else " ".join(text.split())
-    return text if len(text) <= WORDS else f"{text[:WORDS]}…"
+    return text if len(text) <= WORDS else f"{text[:WORDS].rpartition(' ')[0]}…"  # never within a token
 
 
 def _is_about_the_model(response: Any) -> bool:

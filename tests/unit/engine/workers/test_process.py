@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 import time
+import weakref
+from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +43,13 @@ def fingerprints(script: Path) -> dict[str, bytes]:
     finally:
         sys.argv, sys.path[:] = argv, path
         sys.modules.update({name: module for name, module in kept.items() if module is not None})
+
+
+def test_weak_proxies_of_what_is_gone_are_no_trouble() -> None:
+    """Any library may keep one; asked for its class, it raises."""
+    gone = [weakref.proxy(Namespace()) for _ in range(3)]
+    assert fingerprints(SCRIPT)
+    assert len(gone) == 3
 
 
 class Bench:
