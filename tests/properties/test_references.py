@@ -270,3 +270,17 @@ class Referring(RuleBasedStateMachine):
 
 TestReferring = Referring.TestCase
 TestReferring.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+def test_a_group_within_a_group_stays_with_all_that_is_in_it() -> None:
+    state = Referring()
+    state.start()
+    try:
+        first = state.group(node="a", members=[])
+        inner = state.group(node="b", members=[state.edit(edited=first, value=None)])
+        state.group(node="b", members=[inner])
+        state.plan_a_collection(last=None, size=0)
+        state.carry_it_out()
+        state.what_is_there_has_what_it_refers_to()
+    finally:
+        state.teardown()
