@@ -30,16 +30,12 @@ class Groups:
         self.names = [name for name, _ in groupby(txn.keys(ITEMS), key=lambda key: key[:_ID])]
 
     def weigh(self, rank_of: Callable[[bytes], int]) -> None:
-        """Give each group its rank; `gone` to one that goes in any case. A group within another stays as long as that."""
-        ranks = {name: rank_of(name) for name in self.names}
-        lower: dict[bytes, int] | None = None
-        while lower is None or lower:
-            self._ranks.clear()
-            for rank, name in sorted(((ranks[name], name) for name in ranks if ranks[name] != self._gone), reverse=True):
-                self._ranks.update(dict.fromkeys(_shorts(items.get(self._txn, name)), rank))
-            self._ranks.pop(0, None)  # items without a run
-            lower = {name: self.rank(name) for name in ranks if self.rank(name) < ranks[name]}
-            ranks |= lower
+        """Give each group its rank; `gone` to one that goes in any case."""
+        self._ranks.clear()
+        ranks = ((rank_of(name), name) for name in self.names)
+        for rank, name in sorted((found for found in ranks if found[0] != self._gone), reverse=True):
+            self._ranks.update(dict.fromkeys(_shorts(items.get(self._txn, name)), rank))
+        self._ranks.pop(0, None)  # items without a run
 
     def rank(self, run: bytes) -> int:
         """The lowest rank of the groups that have this run as an item; `gone` if there are none."""
